@@ -1,0 +1,25 @@
+using Microsoft.Extensions.Logging;
+
+namespace BlockRepl.FrontEnd;
+
+/// <summary>What the front ends log; event numbers 3000 to 3999.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(3001, LogLevel.Information, "nbd: listening on {Address}")]
+    public static partial void Listening(ILogger logger, string address);
+
+    [LoggerMessage(3002, LogLevel.Information, "nbd: a client opened {Export}")]
+    public static partial void Opened(ILogger logger, string export);
+
+    [LoggerMessage(3003, LogLevel.Information, "nbd: a client of {Export} is gone")]
+    public static partial void Ended(ILogger logger, string export);
+
+    [LoggerMessage(3004, LogLevel.Information, "nbd: negotiation ended: {Reason}")]
+    public static partial void NegotiationEnded(ILogger logger, string reason);
+
+    [LoggerMessage(3005, LogLevel.Warning, "nbd: connection to {Export} ended by this server: {Reason}")]
+    public static partial void SessionBroken(ILogger logger, string export, string reason);
+
+    [LoggerMessage(3006, LogLevel.Warning, "nbd: accepting on {Address} failed: {Reason}")]
+    public static partial void AcceptFailed(ILogger logger, string address, string reason);
+}
