@@ -1,0 +1,75 @@
+using System.Text.RegularExpressions;
+using BlockRepl.Core;
+using Xunit;
+
+namespace BlockRepl.Tidy.Tests;
+
+/// <summary>Which assembly may use which; src/ARCHITECTURE.md gives the reasons.</summary>
+public sealed partial class DependencyTests
+{
+    private static readonly Dictionary<string, string[]> Allowed = new()
+    {
+        ["Core"] = [],
+        ["Configuration"] = ["Core"],
+        ["Platform"] = ["Core"],
+        ["FrontEnd"] = ["Core", "Platform"],
+        ["Engine"] = ["Core", "Platform", "FrontEnd"],
+        ["Daemon"] = ["Core", "Configuration", "Platform", "FrontEnd", "Engine"],
+        ["Cli"] = ["Core", "Configuration", "Platform", "FrontEnd", "Engine"],
+    };
+
+    [Fact]
+    public void Assemblies_refer_only_downwards()
+    {
+        foreach (SourceFile project in SourceTree.WithExtension(".csproj").Where(f => f.IsIn("src")))
+        {
+            string name = ShortName(Path.GetFileNameWithoutExtension(project.Path));
+            Assert.True(Allowed.ContainsKey(name), $"{project.Path}: add it to the table of allowed references");
+            foreach (Match reference in ProjectReference().Matches(project.Text))
+            {
+                string target = ShortName(reference.Groups[1].Value);
+                Assert.True(Allowed[name].Contains(target), $"{name} must not refer to {target}");
+            }
+        }
+    }
+
+    [Fact]
+    public void The_core_has_no_package_but_its_analyzer()
+    {
+        SourceFile core = SourceTree.Files.Single(f => f.Path == "src/BlockRepl.Core/BlockRepl.Core.csproj");
+        Assert.Equal(
+            ["Microsoft.CodeAnalysis.BannedApiAnalyzers"],
+            PackageReference().Matches(core.Text).Select(m => m.Groups[1].Value));
+        Assert.DoesNotContain("<ProjectReference", core.Text, StringComparison.Ordinal);
+    }
+
+    /// <summary>The compiled assembly is the witness: a reference appears in it only when something of it is used.</summary>
+    [Fact]
+    public void The_compiled_core_uses_only_the_pure_parts_of_the_base_library()
+    {
+        string[] pure =
+        [
+            "System.Runtime", "System.Collections", "System.Memory", "System.Linq", "System.Numerics.Vectors",
+            "System.Runtime.Intrinsics", "System.Runtime.Extensions", "System.Security.Cryptography",
+            "System.Collections.Immutable", "System.Text.Encoding.Extensions",
+        ];
+        IEnumerable<string> used = typeof(ICoreHost).Assembly.GetReferencedAssemblies().Select(a => a.Name!);
+        Assert.Empty(used.Except(pure));
+    }
+
+    [Fact]
+    public void The_simulator_uses_the_core_and_nothing_that_touches_the_machine()
+    {
+        SourceFile simulation =
+            SourceTree.Files.Single(f => f.Path == "tests/BlockRepl.Simulation/BlockRepl.Simulation.csproj");
+        Assert.Equal(["BlockRepl.Core"], ProjectReference().Matches(simulation.Text).Select(m => m.Groups[1].Value));
+    }
+
+    private static string ShortName(string project) => project.Replace("BlockRepl.", "", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"<ProjectReference Include=""[^""]*/([\w.]+)\.csproj""")]
+    private static partial Regex ProjectReference();
+
+    [GeneratedRegex(@"<PackageReference Include=""([^""]+)""")]
+    private static partial Regex PackageReference();
+}
