@@ -6,33 +6,98 @@ namespace BlockRepl.Core.Resync;
 /// </summary>
 public sealed class ResyncMarks
 {
-    public void Start(long nowNs, ulong totalBlocks, bool isVerify) => throw new NotImplementedException();
+    private const int Count = 8;
+    private const long StepNs = 3_000_000_000;
+    private const long SecondNs = 1_000_000_000;
+    private const int KiBPerBlock = 4;
+
+    private readonly long[] _timeNs = new long[Count];
+    private readonly ulong[] _left = new ulong[Count];
+    private int _last;
+    private long _startNs;
+    private long _pausedNs;
+    private long _pauseBeganNs;
+    private bool _paused;
+    private bool _isVerify;
+
+    public ulong TotalBlocks { get; private set; }
+
+    public void Start(long nowNs, ulong totalBlocks, bool isVerify)
+    {
+        Array.Fill(_timeNs, nowNs);
+        Array.Fill(_left, totalBlocks);
+        _last = 0;
+        _startNs = nowNs;
+        _pausedNs = 0;
+        _paused = false;
+        _isVerify = isVerify;
+        TotalBlocks = totalBlocks;
+    }
 
     /// <summary>Takes a mark if the last one is 3 s old and there was progress; not while paused.</summary>
-    public void Advance(long nowNs, ulong leftBlocks) => throw new NotImplementedException();
+    public void Advance(long nowNs, ulong leftBlocks)
+    {
+        if (_paused || nowNs - _timeNs[_last] < StepNs || leftBlocks == _left[_last])
+        {
+            return;
+        }
 
-    public void Pause(long nowNs) => throw new NotImplementedException();
+        _last = (_last + 1) % Count;
+        _timeNs[_last] = nowNs;
+        _left[_last] = leftBlocks;
+    }
 
-    public void Resume(long nowNs) => throw new NotImplementedException();
+    public void Pause(long nowNs)
+    {
+        if (!_paused)
+        {
+            _paused = true;
+            _pauseBeganNs = nowNs;
+        }
+    }
 
-    public ulong TotalBlocks => throw new NotImplementedException();
+    public void Resume(long nowNs)
+    {
+        if (_paused)
+        {
+            _paused = false;
+            _pausedNs += nowNs - _pauseBeganNs;
+        }
+    }
 
     /// <summary>Speed over the last two marks, for the throttle.</summary>
-    public long SpeedKiBPerSecond(long nowNs, ulong leftBlocks) => throw new NotImplementedException();
+    public long SpeedKiBPerSecond(long nowNs, ulong leftBlocks)
+    {
+        int mark = (_last + Count - 1) % Count;
+        return KiBPerBlock * (Done(_left[mark], leftBlocks) / SecondsSince(nowNs, _timeNs[mark]));
+    }
 
     /// <summary>Speed over the whole run without pauses.</summary>
-    public long MeanKiBPerSecond(long nowNs, ulong leftBlocks) => throw new NotImplementedException();
+    public long MeanKiBPerSecond(long nowNs, ulong leftBlocks) =>
+        KiBPerBlock * Done(TotalBlocks, leftBlocks) / ElapsedSeconds(nowNs);
 
-    public ResyncProgress Progress(long nowNs, ulong leftBlocks, int wantKiBPerSecond) => throw new NotImplementedException();
-}
+    /// <summary>The numbers that the status shows; the recent speed is read from the oldest mark that is safe to use.</summary>
+    public ResyncProgress Progress(long nowNs, ulong leftBlocks, int wantKiBPerSecond)
+    {
+        int mark = (_last + 2) % Count;
+        return new ResyncProgress(
+            _isVerify,
+            TotalBlocks,
+            leftBlocks,
+            _left[mark],
+            SecondsSince(nowNs, _timeNs[mark]),
+            ElapsedSeconds(nowNs),
+            wantKiBPerSecond);
+    }
 
-/// <summary>c-min-rate: a resync steps back while the application uses the disk.</summary>
-public struct ResyncThrottle
-{
-    /// <summary>
-    /// Whether the resync must hold back now. <paramref name="otherSectors"/> counts all sectors read and written on the
-    /// backing disk that were not resync, since any fixed moment.
-    /// </summary>
-    public bool MustWait(long otherSectors, bool writesWaitForActivityLog, long speedKiBPerSecond, int minRateKiBPerSecond) =>
-        throw new NotImplementedException();
+    private long ElapsedSeconds(long nowNs)
+    {
+        long paused = _pausedNs + (_paused ? nowNs - _pauseBeganNs : 0);
+        return SecondsSince(nowNs - paused, _startNs);
+    }
+
+    private static long SecondsSince(long nowNs, long thenNs) => Math.Max(1, (nowNs - thenNs) / SecondNs);
+
+    /// <summary>Writes of the application set bits too, so there may be more left than before.</summary>
+    private static long Done(ulong before, ulong now) => before > now ? (long)(before - now) : 0;
 }

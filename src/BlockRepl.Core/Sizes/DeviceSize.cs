@@ -47,17 +47,85 @@ public readonly record struct SizeVerdict(
 public static class DeviceSize
 {
     /// <summary>The size both nodes come to from the same inputs.</summary>
-    public static ulong Compute(in SizeInput input, out bool limitIgnored) => throw new NotImplementedException();
+    public static ulong Compute(in SizeInput input, out bool limitIgnored)
+    {
+        ulong own = input.Own;
+        ulong peer = !input.Connected && input.AssumePeerHasSpace ? own : input.Peer;
+        ulong size;
+        if (peer != 0 && own != 0)
+        {
+            size = Math.Min(peer, own);
+        }
+        else if (input.LastAgreed != 0)
+        {
+            // Alone nobody knows whether the other disk grew as well: never beyond what was agreed on.
+            size = SmallerNonZero(SmallerNonZero(input.LastAgreed, own), peer);
+        }
+        else
+        {
+            size = own != 0 ? own : peer;
+        }
+
+        limitIgnored = input.Limit > size;
+        return input.Limit == 0 || limitIgnored ? size : input.Limit;
+    }
 
     /// <summary>Size for the resize command and for size changes by the peer.</summary>
     /// <param name="input">The inputs.</param>
     /// <param name="layoutChange">The administrator changes the activity log's layout with it.</param>
-    public static SizeVerdict Determine(in SizeInput input, bool layoutChange) => throw new NotImplementedException();
+    public static SizeVerdict Determine(in SizeInput input, bool layoutChange)
+    {
+        ulong size = Compute(input, out bool limitIgnored);
+        if (size < input.LastAgreed && layoutChange)
+        {
+            // A larger log takes the space from the data. Only a size that was asked for may do that.
+            SizeError error = input.Limit == 0 ? SizeError.ImplicitShrink
+                : limitIgnored ? SizeError.DoesNotFit
+                : SizeError.None;
+            if (error != SizeError.None)
+            {
+                return new SizeVerdict(input.LastAgreed, SizeChange.Unchanged, error, limitIgnored, Truncated: false);
+            }
+        }
+
+        return new SizeVerdict(size, ChangeOf(size, input.LastAgreed), SizeError.None, limitIgnored, Truncated: false);
+    }
 
     /// <summary>Size at attach. If it grew (not from zero), the new space is resynced after the negotiation.</summary>
     /// <param name="input">The inputs.</param>
     /// <param name="consistent">The superblock says CONSISTENT.</param>
     /// <param name="deviceSectors">Present size of the running device; 0 = none.</param>
-    public static SizeVerdict Attach(in SizeInput input, bool consistent, ulong deviceSectors) =>
-        throw new NotImplementedException();
+    public static SizeVerdict Attach(in SizeInput input, bool consistent, ulong deviceSectors)
+    {
+        if (input.Limit > input.Own || input.Own < deviceSectors)
+        {
+            return new SizeVerdict(
+                input.LastAgreed, SizeChange.Unchanged, SizeError.DiskTooSmall, LimitIgnored: false, Truncated: false);
+        }
+
+        ulong size = Compute(input, out bool limitIgnored);
+        bool cutsData = consistent && size < input.LastAgreed;
+        if (cutsData && size != input.Limit)
+        {
+            return new SizeVerdict(
+                input.LastAgreed, SizeChange.Unchanged, SizeError.ImplicitShrink, limitIgnored, Truncated: false);
+        }
+
+        return new SizeVerdict(size, ChangeOf(size, input.LastAgreed), SizeError.None, limitIgnored, cutsData);
+    }
+
+    /// <summary>The smaller of two sizes; 0 means there is no such size.</summary>
+    internal static ulong SmallerNonZero(ulong a, ulong b) => a == 0 ? b : b == 0 ? a : Math.Min(a, b);
+
+    private static SizeChange ChangeOf(ulong size, ulong lastAgreed)
+    {
+        if (size == lastAgreed)
+        {
+            return SizeChange.Unchanged;
+        }
+
+        return size < lastAgreed ? SizeChange.Shrank
+            : lastAgreed == 0 ? SizeChange.GrewFromZero
+            : SizeChange.Grew;
+    }
 }

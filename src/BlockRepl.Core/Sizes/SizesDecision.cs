@@ -79,5 +79,109 @@ public readonly record struct SizesVerdict(
 /// <summary>The decision about a received P_SIZES.</summary>
 public static class SizesDecision
 {
-    public static SizesVerdict Receive(in SizesInput input) => throw new NotImplementedException();
+    public static SizesVerdict Receive(in SizesInput input) =>
+        input.State.Disk >= DiskState.Inconsistent ? WithDisk(input) : WithoutDisk(input);
+
+    private static SizesVerdict WithDisk(in SizesInput input)
+    {
+        bool handshake = input.State.Connection == ConnectionState.WFReportParams;
+        ulong limit = handshake
+            ? DeviceSize.SmallerNonZero(input.OwnLimitSectors, input.PeerLimitSectors)
+            : input.PeerLimitSectors;
+        bool connected = input.State.Connection >= ConnectionState.Connected;
+        SizeInput sizes = new(
+            input.OwnDiskSectors, input.PeerDiskSectors, input.LastAgreedSectors, limit, connected,
+            AssumePeerHasSpace: false);
+        ulong size = DeviceSize.Compute(sizes, out bool limitIgnored);
+
+        // Neither connecting nor a disk that comes late may cut off usable data; a shrink while connected is wanted.
+        bool joins = !connected || input.State.PeerDisk == DiskState.Diskless;
+        if (size < input.DeviceSectors && input.State.Disk >= DiskState.Outdated && joins)
+        {
+            return Refuse(input, SizesRefusal.PeerDiskTooSmall);
+        }
+
+        return Accept(input, size, limit, WarningFor(input, limitIgnored));
+    }
+
+    private static SizesVerdict WithoutDisk(in SizesInput input)
+    {
+        ulong size = FirstNonZero(input.PeerDeviceSectors, input.PeerLimitSectors, input.PeerDiskSectors);
+        bool peerKnowsNothing = size == 0 || (input.DeviceSectors != 0 && input.PeerDiskSectors == 0);
+        if (peerKnowsNothing)
+        {
+            size = input.DeviceSectors;
+        }
+
+        return size < input.DeviceSectors && input.State.Role == Role.Primary
+            ? Refuse(input, SizesRefusal.WouldShrinkPrimary)
+            : Accept(input, size, input.OwnLimitSectors, warning: null);
+    }
+
+    private static SizesVerdict Accept(in SizesInput input, ulong size, ulong limit, string? warning)
+    {
+        bool beyondHandshake = input.State.Connection > ConnectionState.WFReportParams;
+        bool mustReply = beyondHandshake && (input.PeerDeviceSectors != size || input.BackingDiskChanged);
+        return new SizesVerdict(
+            size,
+            limit,
+            size != input.DeviceSectors,
+            SizesRefusal.None,
+            mustReply,
+            beyondHandshake ? ResyncOf(input, size) : NewSpaceResync.None,
+            warning);
+    }
+
+    private static NewSpaceResync ResyncOf(in SizesInput input, ulong size)
+    {
+        bool grew = input.LastAgreedSectors != 0 && size > input.LastAgreedSectors;
+        bool wanted = input.ResizePending || (grew && input.State.Connection == ConnectionState.Connected);
+        if (!wanted)
+        {
+            return NewSpaceResync.None;
+        }
+
+        bool bothDisks = input.State.Disk >= DiskState.Inconsistent && input.State.PeerDisk >= DiskState.Inconsistent;
+        if (!bothDisks)
+        {
+            return NewSpaceResync.AfterNegotiation;
+        }
+
+        return input.NoResyncOfNewSpace ? NewSpaceResync.None : NewSpaceResync.Now;
+    }
+
+    private static SizesVerdict Refuse(in SizesInput input, SizesRefusal refusal) => new(
+        input.DeviceSectors, input.OwnLimitSectors, Resized: false, refusal, MustReply: false, NewSpaceResync.None,
+        Warning: null);
+
+    private static ulong FirstNonZero(ulong a, ulong b, ulong c) => a != 0 ? a : b != 0 ? b : c;
+
+    private static string? WarningFor(in SizesInput input, bool limitIgnored)
+    {
+        if (limitIgnored)
+        {
+            return "the configured size is larger than the smaller disk: it is ignored";
+        }
+
+        if (DifferMuch(input.OwnDiskSectors, input.PeerDiskSectors))
+        {
+            return $"the disks differ much: {input.OwnDiskSectors} sectors here, {input.PeerDiskSectors} on the peer";
+        }
+
+        return DifferMuch(input.OwnLimitSectors, input.PeerLimitSectors)
+            ? $"the configured sizes differ much: {input.OwnLimitSectors} sectors here, {input.PeerLimitSectors} on the peer"
+            : null;
+    }
+
+    /// <summary>By more than an eighth of either; unknown sizes do not count.</summary>
+    private static bool DifferMuch(ulong a, ulong b)
+    {
+        if (a == 0 || b == 0)
+        {
+            return false;
+        }
+
+        ulong difference = a > b ? a - b : b - a;
+        return difference > a >> 3 || difference > b >> 3;
+    }
 }

@@ -1,5 +1,3 @@
-using BlockRepl.Core.Options;
-
 namespace BlockRepl.Core.State;
 
 /// <summary>
@@ -9,31 +7,65 @@ namespace BlockRepl.Core.State;
 public static partial class StateRules
 {
     /// <summary>
-    /// Completes a wanted state. <paramref name="resyncAborted"/>: a resync or verify ends because a disk is gone.
-    /// </summary>
-    public static VolumeState Sanitize(
-        in VolumeState old, in VolumeState wanted, in RuleContext c, out bool resyncAborted) =>
-        throw new NotImplementedException();
-
-    /// <summary>
     /// Checks a sanitised change. <paramref name="hard"/>: a fact that cannot be refused (errors, forced commands, what the
     /// peer reports); only impossible transitions are. NothingToDo if the states are equal, else Success or the reason.
     /// </summary>
-    public static StateChangeResult Check(in VolumeState old, in VolumeState wanted, in RuleContext c, bool hard) =>
-        throw new NotImplementedException();
+    public static StateChangeResult Check(in VolumeState old, in VolumeState wanted, in RuleContext c, bool hard)
+    {
+        if (old == wanted)
+        {
+            return StateChangeResult.NothingToDo;
+        }
 
-    /// <summary>Check A, for every change: is there a way from the old to the new connection state?</summary>
-    public static StateChangeResult CheckTransition(in VolumeState old, in VolumeState wanted) =>
-        throw new NotImplementedException();
+        StateChangeResult transition = CheckTransition(old, wanted);
+        if (!transition.Succeeded())
+        {
+            return transition;
+        }
 
-    /// <summary>Check B: may this state exist? <see cref="RuleContext.Fencing"/> is taken as it is.</summary>
-    public static StateChangeResult CheckState(in VolumeState state, in RuleContext c) =>
-        throw new NotImplementedException();
+        if (hard)
+        {
+            return StateChangeResult.Success;
+        }
 
-    /// <summary>Check C, for soft changes: the last condition that holds decides.</summary>
-    public static StateChangeResult CheckSoftTransition(in VolumeState old, in VolumeState wanted, in RuleContext c) =>
-        throw new NotImplementedException();
+        RuleContext effective = WithEffectiveFencing(old, c);
+        StateChangeResult validity = CheckState(wanted, effective);
+
+        // A state that is bad already may be left for another one that is bad in the same way: else there is no way out.
+        if (!validity.Succeeded() && CheckState(old, effective) != validity)
+        {
+            return validity;
+        }
+
+        return CheckSoftTransition(old, wanted, effective);
+    }
 
     /// <summary>Whether the peer must agree to a (sanitised) change beforehand.</summary>
-    public static bool NeedsPeer(in VolumeState old, in VolumeState wanted) => throw new NotImplementedException();
+    public static bool NeedsPeer(in VolumeState old, in VolumeState wanted)
+    {
+        if (old.Connection < ConnectionState.Connected)
+        {
+            return false;
+        }
+
+        if (wanted.Connection >= ConnectionState.Connected)
+        {
+            bool promotion = wanted.Role == Role.Primary && old.Role != Role.Primary;
+            bool fullSync = wanted.Connection != old.Connection
+                && wanted.Connection is ConnectionState.StartingSyncS or ConnectionState.StartingSyncT;
+            bool detach = wanted.Disk == DiskState.Failed && old.Disk != DiskState.Failed;
+            if (promotion || fullSync || detach)
+            {
+                return true;
+            }
+        }
+
+        bool disconnect = wanted.Connection == ConnectionState.Disconnecting;
+        bool verifyOrRemoval = old.Connection == ConnectionState.Connected
+            && wanted.Connection is ConnectionState.VerifyS or ConnectionState.WFReportParams;
+        return disconnect || verifyOrRemoval;
+    }
+
+    private static RuleContext WithEffectiveFencing(in VolumeState present, in RuleContext c) =>
+        present.Disk >= DiskState.Inconsistent ? c : c with { Fencing = Options.FencingPolicy.DontCare };
 }
