@@ -1,0 +1,39 @@
+using BlockRepl.Core.Protocol;
+using BlockRepl.Platform.Digests;
+
+namespace BlockRepl.Engine;
+
+/// <summary>Digests that are wanted at the end of the turn, collected per algorithm so that several are computed at once.</summary>
+internal sealed class DigestQueue : IDisposable
+{
+    /// <summary>Messages per batch; more are run in pieces.</summary>
+    private const int BatchCapacity = 64;
+
+    private readonly DigestBatch?[] _batches = new DigestBatch?[(int)DigestAlgorithm.Sha256 + 1];
+
+    /// <summary>Reads <paramref name="data"/> and writes <paramref name="output"/> at the latest when <see cref="Run"/> is called.</summary>
+    public void Add(DigestAlgorithm algorithm, nint data, int byteCount, nint output)
+    {
+        var batch = _batches[(int)algorithm] ??= new DigestBatch(algorithm, BatchCapacity);
+        batch.Add(data, byteCount, output);
+    }
+
+    public void Run()
+    {
+        foreach (var batch in _batches)
+        {
+            if (batch is not null && batch.Count > 0)
+            {
+                batch.Run();
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var batch in _batches)
+        {
+            batch?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+using BlockRepl.Core;
+using BlockRepl.Platform.Storage;
+
+namespace BlockRepl.Engine;
+
+/// <summary>The administrator's commands: from any thread to the loop and back.</summary>
+internal sealed partial class ResourceDriver
+{
+    private const int ErrorOpenDisk = 104;
+    private const int ErrorOpenMetaDisk = 105;
+    private const int ErrorDiskConfigured = 124;
+    private const int ErrorNoDisk = 138;
+    private const int ErrorUnknownResource = 158;
+    private const int ErrorInvalidRequest = 162;
+
+    private static readonly CommandResult Ended = new(ErrorUnknownResource, "the resource was taken down");
+
+    private readonly Lock _commandLock = new();
+
+    /// <summary>Commands that were not answered yet; guarded by the lock because <see cref="FailCommands"/> may run anywhere.</summary>
+    private readonly Dictionary<ulong, TaskCompletionSource<CommandResult>> _commands = [];
+    private ulong _lastCommand;
+    private bool _commandsEnded;
+
+    public Task<CommandResult> ExecuteAsync(AdminCommand command)
+    {
+        if (command is AdminCommand.Attach or AdminCommand.Resize)
+        {
+            return Task.FromResult(new CommandResult(ErrorInvalidRequest, "attach and resize need the disk's facts"));
+        }
+
+        return ExecuteOnLoop(command);
+    }
+
+    public async Task<CommandResult> AttachAsync(int volume)
+    {
+        if (!_volumes.TryGetValue(volume, out var device) || Options.Disks.FirstOrDefault(d => d.Volume == volume) is not { } place)
+        {
+            return new CommandResult(ErrorNoDisk, $"volume {volume} has no disk in the configuration");
+        }
+
+        if (!await Ask(() => Claim(device)).ConfigureAwait(false))
+        {
+            return new CommandResult(ErrorDiskConfigured, $"{device.Name} has a disk attached; detach it first");
+        }
+
+        VolumeDisks disks;
+        try
+        {
+            disks = await Task.Run(() => VolumeDisks.Open(this, place, Loop, Accounts.Pool)).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is BlockDeviceException or VolumeDisks.MetaDeviceException)
+        {
+            Loop.Post(() => device.IsOpening = false);
+            return new CommandResult(e is BlockDeviceException ? ErrorOpenDisk : ErrorOpenMetaDisk, e.Message);
+        }
+
+        return await AttachOpened(device, disks).ConfigureAwait(false);
+    }
+
+    public async Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean)
+    {
+        if (!_volumes.TryGetValue(volume, out var device))
+        {
+            return new CommandResult(ErrorNoDisk, $"there is no volume {volume}");
+        }
+
+        var disk = await Ask(() => device.Disks?.Refresh()).ConfigureAwait(false);
+        return await ExecuteOnLoop(new AdminCommand.Resize(volume, sizeSectors, assumePeerHasSpace, assumeClean, disk))
+            .ConfigureAwait(false);
+    }
+
+    public Task<IReadOnlyList<VolumeStatus>> GetStatusAsync() =>
+        Ask<IReadOnlyList<VolumeStatus>>(() => Core.GetStatus(Loop.NowNs));
+
+    public void CompleteCommand(CommandToken token, in CommandResult result)
+    {
+        _recorder.Record(Loop.NowNs, Flight.CompleteCommand, result.Code, token.Value);
+        _statusDirty = true;
+        TaskCompletionSource<CommandResult>? waiting;
+        lock (_commandLock)
+        {
+            _commands.Remove(token.Value, out waiting);
+        }
+
+        waiting?.TrySetResult(result);
+    }
+
+    private static bool Claim(VolumeDevice device)
+    {
+        if (device.Disks is not null || device.IsOpening)
+        {
+            return false;
+        }
+
+        device.IsOpening = true;
+        return true;
+    }
+
+    private async Task<CommandResult> AttachOpened(VolumeDevice device, VolumeDisks disks)
+    {
+        var result = await ExecuteOnLoop(new AdminCommand.Attach(device.Volume, disks.Describe()), () =>
+        {
+            device.IsOpening = false;
+            device.Disks = disks;
+        }).ConfigureAwait(false);
+        if (!result.Succeeded)
+        {
+            Loop.Post(() =>
+            {
+                if (device.Disks == disks)
+                {
+                    CloseDisk(device.Volume);
+                }
+            });
+        }
+
+        return result;
+    }
+
+    private Task<CommandResult> ExecuteOnLoop(AdminCommand command, Action? before = null)
+    {
+        var answer = new TaskCompletionSource<CommandResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        ulong token;
+        lock (_commandLock)
+        {
+            if (_commandsEnded)
+            {
+                return Task.FromResult(Ended);
+            }
+
+            token = ++_lastCommand;
+            _commands.Add(token, answer);
+        }
+
+        var posted = Loop.Post(() =>
+        {
+            before?.Invoke();
+            _recorder.Record(Loop.NowNs, Flight.Command, 0, token);
+            _coreTouched = true;
+            Core.OnCommand(Loop.NowNs, new CommandToken(token), command);
+        });
+        if (!posted)
+        {
+            FailCommands();
+        }
+
+        return answer.Task;
+    }
+
+    private async Task<T> Ask<T>(Func<T> question)
+    {
+        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!Loop.Post(() => answer.TrySetResult(question())))
+        {
+            throw new ObjectDisposedException(Options.Resource.Name, "the resource was taken down");
+        }
+
+        return await answer.Task.ConfigureAwait(false);
+    }
+
+    /// <summary>Nobody answers any more: the loop has ended. From any thread.</summary>
+    private void FailCommands()
+    {
+        TaskCompletionSource<CommandResult>[] waiting;
+        lock (_commandLock)
+        {
+            _commandsEnded = true;
+            waiting = [.. _commands.Values];
+            _commands.Clear();
+        }
+
+        foreach (var answer in waiting)
+        {
+            answer.TrySetResult(Ended);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using BlockRepl.Core;
+using BlockRepl.Core.Protocol;
+using BlockRepl.Platform.Net;
+
+namespace BlockRepl.Engine;
+
+/// <summary>
+/// One stream to the peer: cuts what it receives into packets and delivers them to the core in order. Payloads go into aligned
+/// buffers. Packets with a payload wait in a short queue until the end of the turn (or until a packet without one follows), so
+/// that the digests of several are verified together.
+/// </summary>
+internal sealed class ResourceStream : IStreamHandler
+{
+    /// <summary>Payload packets that wait for their digests at one time; 64 KiB of 4 KiB writes are 16.</summary>
+    private const int QueueCapacity = 64;
+
+    /// <summary>Room for a queued packet's body: P_DATA has 24 bytes, P_WSAME and P_TRIM 28.</summary>
+    private const int BodyCapacity = 64;
+
+    /// <summary>Largest head (header, body, digest) of a packet; a bitmap packet is the longest with 4096 bytes and a header.</summary>
+    private const int MaxHeadBytes = 16 << 10;
+
+    private readonly ResourceDriver _driver;
+    private readonly Entry[] _queue = new Entry[QueueCapacity];
+
+    /// <summary>Pinned: computed digests are written here by address.</summary>
+    private readonly byte[] _computed = GC.AllocateArray<byte>(QueueCapacity * DigestAlgorithms.MaxSize, pinned: true);
+    private readonly byte[] _expected = new byte[QueueCapacity * DigestAlgorithms.MaxSize];
+    private readonly byte[] _bodies = new byte[QueueCapacity * BodyCapacity];
+    private readonly byte[] _scratch = new byte[MaxHeadBytes];
+    private int _queueHead;
+    private int _queueCount;
+    private Framing _framing = Framing.Initial;
+    private StreamSocket? _socket;
+
+    /// <summary>The payload of the newest queue entry is still being received.</summary>
+    private bool _payloadPending;
+    private bool _violated;
+    private bool _ended;
+
+    public ResourceStream(ResourceDriver driver, StreamId id)
+    {
+        _driver = driver;
+        Id = id;
+    }
+
+    public StreamId Id { get; }
+
+    public StreamSocket Socket
+    {
+        get => _socket!;
+        set => _socket = value;
+    }
+
+    /// <summary>Packets lie in the pipe or the queue that could not be delivered: the core did not want them, or no buffer was free.</summary>
+    public bool IsBlocked { get; private set; }
+
+    /// <summary>The core has closed the stream, or was told of its end: it hears nothing of it any more.</summary>
+    public bool IsEnded => _ended;
+
+    private struct Entry
+    {
+        public PacketHeader Header;
+        public int BodyBytes;
+        public BufferHandle Payload;
+        public int PayloadBytes;
+        public int DigestBytes;
+    }
+
+    public void SetFraming(in Framing framing) => _framing = framing;
+
+    /// <summary>The core closes the stream.</summary>
+    public void Close(long lingerNs)
+    {
+        _ended = true;
+        _socket!.Close(lingerNs);
+        DropQueue();
+    }
+
+    /// <summary>Verifies and delivers what is queued; at the end of a turn. True: something was delivered.</summary>
+    public bool Flush()
+    {
+        var delivered = Deliver();
+        if (!_ended && (IsBlocked || delivered))
+        {
+            IsBlocked = false;
+            Pump();
+        }
+
+        return delivered;
+    }
+
+    public void OnConnected(StreamSocket stream) => _driver.OnStreamOpened(this);
+
+    public void OnReceived(StreamSocket stream) => Pump();
+
+    public void OnPayloadReceived(StreamSocket stream, ulong token)
+    {
+        _payloadPending = false;
+        if (_ended)
+        {
+            DropQueue();
+            return;
+        }
+
+        StartDigest();
+        Pump();
+    }
+
+    public void OnSent(StreamSocket stream, ulong token, bool aborted) => _driver.OnSent(new SendToken(token), aborted);
+
+    public void OnClosed(StreamSocket stream, StreamCloseReason reason, int errno)
+    {
+        if (_payloadPending)
+        {
+            _payloadPending = false;
+            DropNewest();
+        }
+
+        while (!_ended && Deliver())
+        {
+            Pump();
+        }
+
+        if (!_ended)
+        {
+            _ended = true;
+            _driver.OnStreamClosed(this, reason);
+        }
+
+        DropQueue();
+    }
+
+    public void OnReleased(StreamSocket stream)
+    {
+        // Only now does the kernel write no more into the buffer of a receive that Close cut off.
+        _payloadPending = false;
+        DropQueue();
+        _driver.OnStreamReleased(this);
+    }
+
+    /// <summary>Cuts as many packets from the pipe as there are and as the core wants.</summary>
+    private void Pump()
+    {
+        while (!_ended && !_violated && !_payloadPending)
+        {
+            if (_queueCount == QueueCapacity || (_queueCount == 0 && !_driver.Core.WantsPacket(Id)))
+            {
+                IsBlocked = true;
+                return;
+            }
+
+            if (!_socket!.Input.TryRead(out var result))
+            {
+                return;
+            }
+
+            var bytes = result.Buffer;
+            var status = PacketReader.TryCut(bytes, _framing, out var cut, out var violation);
+            if (status == PacketCutStatus.NeedMore)
+            {
+                _socket.Input.AdvanceTo(bytes.Start, bytes.End);
+                return;
+            }
+
+            if (cut.BodyBytes > MaxHeadBytes)
+            {
+                (status, violation) = (PacketCutStatus.Violation, ProtocolViolation.BadLength);
+            }
+
+            if (status == PacketCutStatus.Violation)
+            {
+                _socket.Input.AdvanceTo(bytes.Start);
+                _violated = true;
+                Deliver();
+                if (!_ended)
+                {
+                    _driver.OnViolation(Id, violation);
+                }
+
+                return;
+            }
+
+            if (cut.PayloadBytes == 0 ? !TakePlain(bytes, cut) : !TakeWithPayload(bytes, cut))
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Delivers a packet without payload at once, after what is queued. False: it stays in the pipe for now.</summary>
+    private bool TakePlain(in ReadOnlySequence<byte> bytes, in PacketCut cut)
+    {
+        if (_queueCount > 0)
+        {
+            _socket!.Input.AdvanceTo(bytes.Start);
+            Deliver();
+            IsBlocked |= _queueCount > 0;
+            return _queueCount == 0; // cut again: what was delivered may have changed the framing
+        }
+
+        var body = bytes.Slice(cut.HeaderBytes, cut.BodyBytes);
+        if (body.IsSingleSegment)
+        {
+            _driver.OnPacket(Id, new ReceivedPacket(cut.Header, body.FirstSpan, BufferHandle.None, 0, true));
+        }
+        else
+        {
+            var copy = _scratch.AsSpan(0, cut.BodyBytes);
+            body.CopyTo(copy);
+            _driver.OnPacket(Id, new ReceivedPacket(cut.Header, copy, BufferHandle.None, 0, true));
+        }
+
+        if (!_ended)
+        {
+            _socket!.Input.AdvanceTo(body.End);
+        }
+
+        return true;
+    }
+
+    /// <summary>Queues a packet with payload and receives the payload. False: nothing more can be cut now.</summary>
+    private bool TakeWithPayload(in ReadOnlySequence<byte> bytes, in PacketCut cut)
+    {
+        var input = _socket!.Input;
+        Invariant.Require(cut.BodyBytes <= BodyCapacity, "the body of a packet with payload is small");
+        if (!_driver.Accounts.TryRent(BufferOwner.Peer, cut.PayloadBytes, out var payload))
+        {
+            input.AdvanceTo(bytes.Start);
+            IsBlocked = true;
+            return false;
+        }
+
+        var place = (_queueHead + _queueCount++) % QueueCapacity;
+        _queue[place] = new Entry
+        {
+            Header = cut.Header,
+            BodyBytes = cut.BodyBytes,
+            Payload = payload,
+            PayloadBytes = cut.PayloadBytes,
+            DigestBytes = cut.DigestBytes,
+        };
+        var rest = bytes.Slice(cut.HeaderBytes);
+        rest.Slice(0, cut.BodyBytes).CopyTo(_bodies.AsSpan(place * BodyCapacity));
+        rest = rest.Slice(cut.BodyBytes);
+        rest.Slice(0, cut.DigestBytes).CopyTo(_expected.AsSpan(place * DigestAlgorithms.MaxSize));
+        rest = rest.Slice(cut.DigestBytes);
+        if (rest.Length >= cut.PayloadBytes)
+        {
+            rest = rest.Slice(0, cut.PayloadBytes);
+            rest.CopyTo(_driver.Accounts.Pool.GetSpan(payload, cut.PayloadBytes));
+            input.AdvanceTo(rest.End);
+            StartDigest();
+            return true;
+        }
+
+        input.AdvanceTo(rest.Start);
+        _payloadPending = true;
+        _socket.ReceiveInto(payload, 0, cut.PayloadBytes, token: 0);
+        return false;
+    }
+
+    /// <summary>The newest entry's payload is whole: its digest joins the batch.</summary>
+    private void StartDigest()
+    {
+        var place = (_queueHead + _queueCount - 1) % QueueCapacity;
+        ref var entry = ref _queue[place];
+        if (entry.DigestBytes > 0)
+        {
+            var output = Marshal.UnsafeAddrOfPinnedArrayElement(_computed, place * DigestAlgorithms.MaxSize);
+            var data = _driver.Accounts.Pool.GetAddress(entry.Payload);
+            _driver.ReceiveDigests.Add(_framing.PeerDigest, data, entry.PayloadBytes, output);
+        }
+    }
+
+    /// <summary>Delivers the queued packets whose payload is whole, as far as the core wants them.</summary>
+    private bool Deliver()
+    {
+        var ready = _queueCount - (_payloadPending ? 1 : 0);
+        if (ready <= 0)
+        {
+            return false;
+        }
+
+        _driver.ReceiveDigests.Run();
+        var delivered = false;
+        for (; ready > 0 && !_ended; ready--)
+        {
+            if (!_driver.Core.WantsPacket(Id))
+            {
+                IsBlocked = true;
+                break;
+            }
+
+            var place = _queueHead;
+            ref var entry = ref _queue[place];
+            var matches = _computed.AsSpan(place * DigestAlgorithms.MaxSize, entry.DigestBytes)
+                .SequenceEqual(_expected.AsSpan(place * DigestAlgorithms.MaxSize, entry.DigestBytes));
+            var body = _bodies.AsSpan(place * BodyCapacity, entry.BodyBytes);
+            var packet = new ReceivedPacket(entry.Header, body, entry.Payload, entry.PayloadBytes, matches);
+            _queueHead = (_queueHead + 1) % QueueCapacity;
+            _queueCount--;
+            delivered = true;
+            _driver.OnPacket(Id, packet);
+        }
+
+        return delivered;
+    }
+
+    private void DropNewest()
+    {
+        _queueCount--;
+        _driver.Accounts.Return(_queue[(_queueHead + _queueCount) % QueueCapacity].Payload);
+    }
+
+    /// <summary>Gives back the buffers of what will not be delivered, but for one that the kernel may still write into.</summary>
+    private void DropQueue()
+    {
+        var keep = _payloadPending ? 1 : 0;
+        if (_queueCount > keep)
+        {
+            _driver.ReceiveDigests.Run(); // it holds addresses of this stream
+        }
+
+        while (_queueCount > keep)
+        {
+            _driver.Accounts.Return(_queue[_queueHead].Payload);
+            _queueHead = (_queueHead + 1) % QueueCapacity;
+            _queueCount--;
+        }
+    }
+}
