@@ -9,7 +9,7 @@ namespace BlockRepl.Core.Bitmap;
 /// its image on disk is made of 4 KiB pages, each with dirty marks that tell whether the disk still lacks something.
 /// Sectors are 512 bytes. Ranges that reach past the device end are cut there; nothing beyond the last bit is ever set.
 /// </summary>
-public sealed partial class OutOfSyncBitmap
+public sealed partial class OutOfSyncBitmap : Protocol.IBitmapSink
 {
     /// <summary>Largest device, 256 TiB: its bits fit one array.</summary>
     public const ulong MaxCapacitySectors = 1UL << 39;
