@@ -19,9 +19,6 @@ internal sealed class ResourceStream : IStreamHandler
     /// <summary>Room for a queued packet's body: P_DATA has 24 bytes, P_WSAME and P_TRIM 28.</summary>
     private const int BodyCapacity = 64;
 
-    /// <summary>Largest head (header, body, digest) of a packet; a bitmap packet is the longest with 4096 bytes and a header.</summary>
-    private const int MaxHeadBytes = 16 << 10;
-
     private readonly ResourceDriver _driver;
     private readonly Entry[] _queue = new Entry[QueueCapacity];
 
@@ -29,11 +26,13 @@ internal sealed class ResourceStream : IStreamHandler
     private readonly byte[] _computed = GC.AllocateArray<byte>(QueueCapacity * DigestAlgorithms.MaxSize, pinned: true);
     private readonly byte[] _expected = new byte[QueueCapacity * DigestAlgorithms.MaxSize];
     private readonly byte[] _bodies = new byte[QueueCapacity * BodyCapacity];
-    private readonly byte[] _scratch = new byte[MaxHeadBytes];
+    private readonly PacketReader _reader = new();
     private int _queueHead;
     private int _queueCount;
-    private Framing _framing = Framing.Initial;
     private StreamSocket? _socket;
+
+    /// <summary>The reader holds a packet that could not be delivered or queued yet.</summary>
+    private bool _hasPacket;
 
     /// <summary>The payload of the newest queue entry is still being received.</summary>
     private bool _payloadPending;
@@ -69,7 +68,7 @@ internal sealed class ResourceStream : IStreamHandler
         public int DigestBytes;
     }
 
-    public void SetFraming(in Framing framing) => _framing = framing;
+    public void SetFraming(in Framing framing) => _reader.Framing = framing;
 
     /// <summary>The core closes the stream.</summary>
     public void Close(long lingerNs)
@@ -119,10 +118,11 @@ internal sealed class ResourceStream : IStreamHandler
             DropNewest();
         }
 
-        while (!_ended && Deliver())
+        do
         {
             Pump();
         }
+        while (!_ended && Deliver());
 
         if (!_ended)
         {
@@ -146,120 +146,119 @@ internal sealed class ResourceStream : IStreamHandler
     {
         while (!_ended && !_violated && !_payloadPending)
         {
-            if (_queueCount == QueueCapacity || (_queueCount == 0 && !_driver.Core.WantsPacket(Id)))
-            {
-                IsBlocked = true;
-                return;
-            }
-
-            if (!_socket!.Input.TryRead(out var result))
+            if (!_hasPacket && !ReadPacket())
             {
                 return;
             }
 
-            var bytes = result.Buffer;
-            var status = PacketReader.TryCut(bytes, _framing, out var cut, out var violation);
-            if (status == PacketCutStatus.NeedMore)
+            if (_reader.PayloadLength == 0 ? !TakePlain() : !TakeWithPayload())
             {
-                _socket.Input.AdvanceTo(bytes.Start, bytes.End);
-                return;
-            }
-
-            if (cut.BodyBytes > MaxHeadBytes)
-            {
-                (status, violation) = (PacketCutStatus.Violation, ProtocolViolation.BadLength);
-            }
-
-            if (status == PacketCutStatus.Violation)
-            {
-                _socket.Input.AdvanceTo(bytes.Start);
-                _violated = true;
-                Deliver();
-                if (!_ended)
-                {
-                    _driver.OnViolation(Id, violation);
-                }
-
-                return;
-            }
-
-            if (cut.PayloadBytes == 0 ? !TakePlain(bytes, cut) : !TakeWithPayload(bytes, cut))
-            {
+                IsBlocked |= _hasPacket;
                 return;
             }
         }
     }
 
-    /// <summary>Delivers a packet without payload at once, after what is queued. False: it stays in the pipe for now.</summary>
-    private bool TakePlain(in ReadOnlySequence<byte> bytes, in PacketCut cut)
+    /// <summary>Takes the next packet's head from the pipe into the reader. False: none is there, or none is wanted.</summary>
+    private bool ReadPacket()
     {
-        if (_queueCount > 0)
+        if (_queueCount == QueueCapacity || (_queueCount == 0 && !_driver.Core.WantsPacket(Id)))
         {
-            _socket!.Input.AdvanceTo(bytes.Start);
-            Deliver();
-            IsBlocked |= _queueCount > 0;
-            return _queueCount == 0; // cut again: what was delivered may have changed the framing
-        }
-
-        var body = bytes.Slice(cut.HeaderBytes, cut.BodyBytes);
-        if (body.IsSingleSegment)
-        {
-            _driver.OnPacket(Id, new ReceivedPacket(cut.Header, body.FirstSpan, BufferHandle.None, 0, true));
-        }
-        else
-        {
-            var copy = _scratch.AsSpan(0, cut.BodyBytes);
-            body.CopyTo(copy);
-            _driver.OnPacket(Id, new ReceivedPacket(cut.Header, copy, BufferHandle.None, 0, true));
-        }
-
-        if (!_ended)
-        {
-            _socket!.Input.AdvanceTo(body.End);
-        }
-
-        return true;
-    }
-
-    /// <summary>Queues a packet with payload and receives the payload. False: nothing more can be cut now.</summary>
-    private bool TakeWithPayload(in ReadOnlySequence<byte> bytes, in PacketCut cut)
-    {
-        var input = _socket!.Input;
-        Invariant.Require(cut.BodyBytes <= BodyCapacity, "the body of a packet with payload is small");
-        if (!_driver.Accounts.TryRent(BufferOwner.Peer, cut.PayloadBytes, out var payload))
-        {
-            input.AdvanceTo(bytes.Start);
             IsBlocked = true;
             return false;
         }
 
+        if (!_socket!.Input.TryRead(out var result))
+        {
+            return false;
+        }
+
+        var bytes = result.Buffer;
+        var status = _reader.Read(ref bytes);
+        _socket.Input.AdvanceTo(bytes.Start);
+        if (status == ReadStatus.Violation)
+        {
+            _violated = true;
+            Deliver();
+            if (!_ended)
+            {
+                _driver.OnViolation(Id, _reader.Violation);
+            }
+        }
+
+        _hasPacket = status == ReadStatus.Packet;
+        return _hasPacket;
+    }
+
+    /// <summary>Delivers a packet without payload after what is queued. False: the core does not want it yet.</summary>
+    private bool TakePlain()
+    {
+        if (_queueCount > 0)
+        {
+            Deliver();
+            if (_ended || _queueCount > 0 || !_driver.Core.WantsPacket(Id))
+            {
+                return false;
+            }
+        }
+
+        _hasPacket = false;
+        _driver.OnPacket(Id, new ReceivedPacket(_reader.Header, _reader.Body, BufferHandle.None, 0, true));
+        return true;
+    }
+
+    /// <summary>Queues a packet with payload and receives the payload. False: no buffer is free, or more bytes must come.</summary>
+    private bool TakeWithPayload()
+    {
+        var bytes = _reader.PayloadLength;
+        if (!_driver.Accounts.TryRent(BufferOwner.Peer, bytes, out var payload))
+        {
+            return false;
+        }
+
+        Enqueue(payload, bytes);
+        var input = _socket!.Input;
+        if (input.TryRead(out var result))
+        {
+            // A small payload that came together with its head is copied here, so that many packets are cut in one turn.
+            if (result.Buffer.Length >= bytes)
+            {
+                var part = result.Buffer.Slice(0, bytes);
+                part.CopyTo(_driver.Accounts.Pool.GetSpan(payload, bytes));
+                input.AdvanceTo(part.End);
+                StartDigest();
+                return true;
+            }
+
+            input.AdvanceTo(result.Buffer.Start);
+        }
+
+        if (_socket.IsClosed)
+        {
+            DropNewest(); // the rest of it will never come
+            return false;
+        }
+
+        _payloadPending = true;
+        _socket.ReceiveInto(payload, 0, bytes, token: 0);
+        return false;
+    }
+
+    private void Enqueue(BufferHandle payload, int payloadBytes)
+    {
+        Invariant.Require(_reader.Body.Length <= BodyCapacity, "the body of a packet with payload is small");
         var place = (_queueHead + _queueCount++) % QueueCapacity;
         _queue[place] = new Entry
         {
-            Header = cut.Header,
-            BodyBytes = cut.BodyBytes,
+            Header = _reader.Header,
+            BodyBytes = _reader.Body.Length,
             Payload = payload,
-            PayloadBytes = cut.PayloadBytes,
-            DigestBytes = cut.DigestBytes,
+            PayloadBytes = payloadBytes,
+            DigestBytes = _reader.Digest.Length,
         };
-        var rest = bytes.Slice(cut.HeaderBytes);
-        rest.Slice(0, cut.BodyBytes).CopyTo(_bodies.AsSpan(place * BodyCapacity));
-        rest = rest.Slice(cut.BodyBytes);
-        rest.Slice(0, cut.DigestBytes).CopyTo(_expected.AsSpan(place * DigestAlgorithms.MaxSize));
-        rest = rest.Slice(cut.DigestBytes);
-        if (rest.Length >= cut.PayloadBytes)
-        {
-            rest = rest.Slice(0, cut.PayloadBytes);
-            rest.CopyTo(_driver.Accounts.Pool.GetSpan(payload, cut.PayloadBytes));
-            input.AdvanceTo(rest.End);
-            StartDigest();
-            return true;
-        }
-
-        input.AdvanceTo(rest.Start);
-        _payloadPending = true;
-        _socket.ReceiveInto(payload, 0, cut.PayloadBytes, token: 0);
-        return false;
+        _reader.Body.CopyTo(_bodies.AsSpan(place * BodyCapacity));
+        _reader.Digest.CopyTo(_expected.AsSpan(place * DigestAlgorithms.MaxSize));
+        _hasPacket = false;
     }
 
     /// <summary>The newest entry's payload is whole: its digest joins the batch.</summary>
@@ -271,7 +270,7 @@ internal sealed class ResourceStream : IStreamHandler
         {
             var output = Marshal.UnsafeAddrOfPinnedArrayElement(_computed, place * DigestAlgorithms.MaxSize);
             var data = _driver.Accounts.Pool.GetAddress(entry.Payload);
-            _driver.ReceiveDigests.Add(_framing.PeerDigest, data, entry.PayloadBytes, output);
+            _driver.ReceiveDigests.Add(_reader.Framing.PeerDigest, data, entry.PayloadBytes, output);
         }
     }
 
