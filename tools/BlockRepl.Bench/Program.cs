@@ -1,1 +1,88 @@
-Console.Error.WriteLine("not built yet"); return 1;
+using System.Globalization;
+using BlockRepl.Bench;
+using BlockRepl.Platform.Digests;
+
+if (args.Any(a => a != "--quick"))
+{
+    Console.Error.WriteLine("usage: tools/bench [--quick]");
+    return 2;
+}
+
+bool quick = args.Contains("--quick");
+double seconds = quick ? 1.2 : 5;
+long diskBytes = quick ? 256L << 20 : 1L << 30;
+string folder = Directory.CreateTempSubdirectory("blockrepl-bench-").FullName;
+try
+{
+    Console.WriteLine(
+        $"BlockRepl benchmark, {Environment.ProcessorCount} processors, {DateTime.UtcNow.ToString("u", CultureInfo.InvariantCulture)}, " +
+        $"{seconds} s for each figure, disks of {diskBytes >> 20} MiB in {Path.GetDirectoryName(folder)}");
+
+    Report.Heading("the machine");
+    Report.Columns();
+    Figure[] raw = Machine.RawDisk(folder, diskBytes, seconds);
+    Report.Figures("raw disk (O_DIRECT)", raw);
+    Report.Line("TCP over loopback, one stream", Report.Rate(Machine.TcpThroughput(seconds / 2)));
+    Report.Line("TCP round trip, 4 KiB", Machine.TcpRoundTrip(seconds / 2).ToString("N0", CultureInfo.InvariantCulture) + " us");
+    Report.Line("MD5, one core, 4 KiB, one by one", Report.Rate(Machine.Md5Single(seconds / 2)));
+    Report.Line("MD5, one core, 4 KiB, batches", Report.Rate(Machine.Md5Batch(seconds / 2)) + "  (" + Digest.Describe() + ")");
+
+    Figure[]? mirror = null;
+    if (MirrorPeer.IsInstalled)
+    {
+        Report.Heading("another replicator in user space: qemu-storage-daemon, blockdev-mirror, write-blocking, no digest");
+        Report.Columns();
+        mirror = MirrorPeer.Measure(folder, diskBytes, seconds);
+        Report.Figures("mirror through NBD", mirror);
+    }
+
+    Report.Heading("BlockRepl through NBD, both nodes on this machine");
+    Report.Columns();
+    (string Protocol, string Digest)[] cases = quick
+        ? [("C", "md5"), ("C", "none")]
+        : [("C", "md5"), ("C", "none"), ("B", "md5"), ("B", "none"), ("A", "md5"), ("A", "none")];
+    var results = new List<DeviceResult>();
+    foreach ((string protocol, string digest) in cases)
+    {
+        DeviceResult result = ReplicatedDevice.Measure(protocol, digest, diskBytes, seconds);
+        results.Add(result);
+        Report.Figures(result.Name, result.Figures);
+    }
+
+    Report.Heading("full sync and memory");
+    foreach (DeviceResult result in results)
+    {
+        Report.Line(
+            result.Name,
+            $"full sync {Report.Rate(result.ResyncBytesPerSecond),10}   resident: Primary {result.PrimaryKiB >> 10} MiB, " +
+            $"Secondary {result.SecondaryKiB >> 10} MiB");
+    }
+
+    Report.Heading("ratios (above 1: BlockRepl is faster)");
+    Report.Columns();
+    foreach (DeviceResult result in results)
+    {
+        Report.Ratio(result.Name + " / raw disk", result.Figures, raw);
+    }
+
+    if (mirror is not null)
+    {
+        foreach (DeviceResult result in results)
+        {
+            Report.Ratio(result.Name + " / mirror", result.Figures, mirror);
+        }
+
+        Report.Heading("aims: protocol C with MD5 against the mirror without a digest");
+        Report.Aims(results[0].Figures, mirror);
+    }
+    else
+    {
+        Report.Line("mirror", "not measured: needs qemu-storage-daemon (Debian package qemu-system-common)");
+    }
+
+    return 0;
+}
+finally
+{
+    Directory.Delete(folder, recursive: true);
+}

@@ -1,0 +1,154 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace BlockRepl.Nodes;
+
+/// <summary>One node: a folder, a disk, at times a running daemon.</summary>
+public sealed class Node : IDisposable
+{
+    private readonly string _configuration;
+    private readonly string _resource;
+    private readonly Lock _logLock = new();
+    private Process? _daemon;
+
+    internal Node(string name, string folder, string configuration, string resource, string diskPath, int port)
+    {
+        Name = name;
+        Folder = folder;
+        DiskPath = diskPath;
+        Port = port;
+        _configuration = configuration;
+        _resource = resource;
+        Directory.CreateDirectory(RunDirectory);
+    }
+
+    public string Name { get; }
+
+    public string Folder { get; }
+
+    public string DiskPath { get; }
+
+    /// <summary>TCP port of the replication.</summary>
+    public int Port { get; }
+
+    public string RunDirectory => Path.Combine(Folder, "run");
+
+    public string LogPath => Path.Combine(Folder, "log");
+
+    public string NbdSocket => Path.Combine(RunDirectory, "nbd.sock");
+
+    public string NbdUri => $"nbd+unix:///{_resource}/0?socket={NbdSocket}";
+
+    public int DaemonProcessId => _daemon?.Id ?? throw new InvalidOperationException(Name + " does not run");
+
+    public bool DaemonHasExited => _daemon is null || _daemon.HasExited;
+
+    /// <summary>Starts the daemon and waits until it answers.</summary>
+    public void Start()
+    {
+        _daemon = Tool.Start(Programs.Daemon, Options([]));
+        _daemon.OutputDataReceived += (_, e) => WriteLog(e.Data);
+        _daemon.ErrorDataReceived += (_, e) => WriteLog(e.Data);
+        _daemon.BeginOutputReadLine();
+        _daemon.BeginErrorReadLine();
+        Poll.Until(
+            () => DaemonHasExited || Try("status").Succeeded,
+            $"daemon of {Name} to answer", 60, LogTail);
+        if (DaemonHasExited)
+        {
+            throw new InvalidOperationException($"the daemon of {Name} ended:\n{LogTail()}");
+        }
+    }
+
+    /// <summary>SIGKILL: no warning, no clean-up.</summary>
+    public void Kill()
+    {
+        _daemon!.Kill();
+        Reap();
+    }
+
+    /// <summary>SIGTERM, then waits for an orderly end. Returns the exit code.</summary>
+    public int Stop(int seconds = 30)
+    {
+        Tool.Run("/bin/kill", "-TERM", DaemonProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)).OrThrow();
+        if (!_daemon!.WaitForExit(TimeSpan.FromSeconds(seconds)))
+        {
+            _daemon.Kill();
+            Reap();
+            throw new TimeoutException($"the daemon of {Name} did not end within {seconds} s after SIGTERM:\n{LogTail()}");
+        }
+
+        int code = _daemon.ExitCode;
+        Reap();
+        return code;
+    }
+
+    /// <summary>Runs a command of blockrepl; the resource's name is appended for those that need one by the caller.</summary>
+    public ToolResult Try(params string[] command) => Tool.Run(Programs.Commands, Options(command));
+
+    /// <exception cref="InvalidOperationException">The command was refused; the message has its words and the daemon's log.</exception>
+    public string Command(params string[] command)
+    {
+        ToolResult result = Try(command);
+        return result.Succeeded ? result.Output : throw new InvalidOperationException(result.Everything + "\n" + LogTail());
+    }
+
+    public VolumeView Status()
+    {
+        string text = Command("status", "--json");
+        using JsonDocument document = JsonDocument.Parse(text);
+        foreach (JsonElement volume in document.RootElement.GetProperty("volumes").EnumerateArray())
+        {
+            if (volume.GetProperty("resource").GetString() == _resource)
+            {
+                return new VolumeView(volume.Clone());
+            }
+        }
+
+        throw new InvalidOperationException($"{Name} does not know {_resource}: {text}");
+    }
+
+    /// <summary>Waits until the volume looks so.</summary>
+    public void WaitFor(Func<VolumeView, bool> condition, string what, int seconds = 60) =>
+        Poll.Until(() => condition(Status()), $"{what} on {Name}", seconds, () => Status().Json + "\n" + LogTail());
+
+    /// <summary>Resident memory of the daemon in KiB.</summary>
+    public long ResidentKiB()
+    {
+        string line = File.ReadLines($"/proc/{DaemonProcessId}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    public string LogTail() =>
+        File.Exists(LogPath) ? $"--- {Name}:\n" + string.Join('\n', File.ReadLines(LogPath).TakeLast(40)) : $"--- {Name}: no log";
+
+    /// <summary>Ends the daemon if it runs.</summary>
+    public void Dispose()
+    {
+        if (!DaemonHasExited)
+        {
+            Kill();
+        }
+    }
+
+    private string[] Options(string[] command) =>
+        ["--config", _configuration, "--node", Name, "--run-dir", RunDirectory, .. command];
+
+    private void Reap()
+    {
+        _daemon!.WaitForExit();
+        _daemon.Dispose();
+        _daemon = null;
+    }
+
+    private void WriteLog(string? line)
+    {
+        if (line is not null)
+        {
+            lock (_logLock)
+            {
+                File.AppendAllText(LogPath, line + "\n");
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+using System.Globalization;
+
+namespace BlockRepl.Bench;
+
+/// <summary>Prints the figures and the ratios between them.</summary>
+internal static class Report
+{
+    private const int NameWidth = 34;
+    private const int ColumnWidth = 20;
+
+    public static void Heading(string text) => Console.WriteLine("\n== " + text);
+
+    public static void Columns() => Row("", Workload.All.Select(w => w.Name));
+
+    public static void Figures(string name, Figure[] figures) =>
+        Row(name, Workload.All.Zip(figures, (w, f) => f.Show(w)));
+
+    /// <summary>A row of quotients; above 1 the first is the faster one.</summary>
+    public static void Ratio(string name, Figure[] ours, Figure[] other) =>
+        Row(name, Quotients(ours, other).Select(q => q.ToString("N2", CultureInfo.InvariantCulture)));
+
+    public static void Line(string name, string value) => Console.WriteLine(name.PadRight(NameWidth) + value);
+
+    public static string Rate(double bytesPerSecond) =>
+        (bytesPerSecond / 1e6).ToString("N0", CultureInfo.InvariantCulture) + " MB/s";
+
+    /// <summary>The aims against the other replicator, each with what was reached.</summary>
+    public static void Aims(Figure[] ours, Figure[] mirror)
+    {
+        double[] aims = [1.5, 1.5, 1.5, 10];
+        double[] reached = Quotients(ours, mirror).ToArray();
+        for (int i = 0; i < aims.Length; i++)
+        {
+            string verdict = reached[i] >= aims[i] ? "reached" : "MISSED";
+            Line("  " + Workload.All[i].Name, string.Create(CultureInfo.InvariantCulture, $"{reached[i]:N2} times, aim {aims[i]:N1}: {verdict}"));
+        }
+    }
+
+    private static IEnumerable<double> Quotients(Figure[] ours, Figure[] other) =>
+        Workload.All.Select((w, i) => ours[i].Of(w) / other[i].Of(w));
+
+    private static void Row(string name, IEnumerable<string> cells) =>
+        Console.WriteLine(name.PadRight(NameWidth) + string.Concat(cells.Select(c => c.PadLeft(ColumnWidth))));
+}

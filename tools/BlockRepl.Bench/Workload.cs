@@ -1,0 +1,56 @@
+using System.Globalization;
+using System.Text.Json;
+using BlockRepl.Nodes;
+
+namespace BlockRepl.Bench;
+
+/// <summary>One of the four write patterns that every device is measured with.</summary>
+/// <param name="IsThroughput">Whether MB/s is the figure of interest, or operations per second.</param>
+internal sealed record Workload(string Name, string BlockSize, int QueueDepth, string Pattern, bool IsThroughput)
+{
+    public static readonly Workload[] All =
+    [
+        new("1 MiB QD4", "1m", 4, "write", true),
+        new("128 KiB QD16", "128k", 16, "write", true),
+        new("4 KiB QD1", "4k", 1, "randwrite", false),
+        new("4 KiB QD32", "4k", 32, "randwrite", false),
+    ];
+}
+
+/// <summary>What fio saw: bytes and operations per second, mean and 99th percentile of the latency in microseconds.</summary>
+internal readonly record struct Figure(double BytesPerSecond, double OperationsPerSecond, double MeanMicroseconds, double P99Microseconds)
+{
+    public double Of(Workload workload) => workload.IsThroughput ? BytesPerSecond : OperationsPerSecond;
+
+    public string Show(Workload workload) =>
+        workload.IsThroughput
+            ? (BytesPerSecond / 1e6).ToString("N0", CultureInfo.InvariantCulture) + " MB/s"
+            : $"{OperationsPerSecond.ToString("N0", CultureInfo.InvariantCulture)}/s {MeanMicroseconds.ToString("N0", CultureInfo.InvariantCulture)} us";
+}
+
+/// <summary>Runs fio and reads its figures.</summary>
+internal static class Fio
+{
+    /// <summary>Writes for some seconds; <paramref name="target"/> are the options that name the device.</summary>
+    public static Figure Measure(Workload workload, double seconds, long sizeBytes, params string[] target)
+    {
+        string[] options =
+        [
+            "--name=bench", "--bs=" + workload.BlockSize, "--iodepth=" + workload.QueueDepth, "--rw=" + workload.Pattern,
+            "--size=" + sizeBytes, "--time_based", "--runtime=" + Milliseconds(seconds), "--ramp_time=" + Milliseconds(seconds / 4),
+            "--randseed=1", "--output-format=json", .. target,
+        ];
+        ToolResult result = Tool.Run("fio", 120, options).OrThrow();
+        int start = result.Output.IndexOf('{', StringComparison.Ordinal);
+        using JsonDocument document = JsonDocument.Parse(result.Output[start..]);
+        JsonElement write = document.RootElement.GetProperty("jobs")[0].GetProperty("write");
+        JsonElement latency = write.GetProperty("clat_ns");
+        return new Figure(
+            write.GetProperty("bw_bytes").GetDouble(),
+            write.GetProperty("iops").GetDouble(),
+            latency.GetProperty("mean").GetDouble() / 1000,
+            latency.GetProperty("percentile").GetProperty("99.000000").GetDouble() / 1000);
+    }
+
+    private static string Milliseconds(double seconds) => ((int)(seconds * 1000)).ToString(CultureInfo.InvariantCulture) + "ms";
+}
