@@ -39,6 +39,12 @@ public sealed record VolumeStatus
     /// <summary>Write ordering: f flush, d drain, n none.</summary>
     public char WriteOrdering { get; init; } = 'f';
     public ulong OutOfSyncKiB { get; init; }
+
+    /// <summary>
+    /// This node was alone before it last stopped: at attach it was not Primary, the disk said Primary and not connected.
+    /// Cleared when a connection is made. Chooses degr-wfc-timeout.
+    /// </summary>
+    public bool Degraded { get; init; }
     public Generations.UuidSet Uuids { get; init; }
 
     /// <summary>Null unless a resync or verify runs.</summary>

@@ -14,8 +14,9 @@ public sealed partial class DependencyTests
         ["Platform"] = ["Core"],
         ["FrontEnd"] = ["Core", "Platform"],
         ["Engine"] = ["Core", "Platform", "FrontEnd"],
-        ["Daemon"] = ["Core", "Configuration", "Platform", "FrontEnd", "Engine"],
-        ["Cli"] = ["Core", "Configuration", "Platform", "FrontEnd", "Engine"],
+        ["Administration"] = ["Core", "Configuration"],
+        ["Daemon"] = ["Core", "Configuration", "Platform", "FrontEnd", "Engine", "Administration"],
+        ["Cli"] = ["Core", "Configuration", "Platform", "Administration"],
     };
 
     [Fact]

@@ -1,0 +1,47 @@
+namespace BlockRepl.Administration;
+
+/// <summary>Which node a program speaks of: its configuration, its name in it, and where its daemon's sockets are.</summary>
+public sealed record NodeLocation
+{
+    public const string DefaultConfigPath = "/etc/drbd.conf";
+    public const string DefaultRunDirectory = "/run/blockrepl";
+
+    /// <summary>Longest path that fits into a Unix socket's address.</summary>
+    public const int LongestSocketPath = 107;
+
+    public required string ConfigPath { get; init; }
+
+    public required string Node { get; init; }
+
+    public required string RunDirectory { get; init; }
+
+    public string ControlSocketPath => Path.Combine(RunDirectory, "control.sock");
+
+    public string NbdSocketPath => Path.Combine(RunDirectory, "nbd.sock");
+
+    /// <summary>Locked by the daemon as long as it lives.</summary>
+    public string LockPath => Path.Combine(RunDirectory, "blockrepld.lock");
+
+    /// <summary>An option that was given wins over the environment, which wins over the default.</summary>
+    /// <param name="environment">Looks up an environment variable.</param>
+    public static NodeLocation Resolve(
+        string? configPath, string? node, string? runDirectory, Func<string, string?> environment)
+    {
+        return new NodeLocation
+        {
+            ConfigPath = Choose(configPath, "BLOCKREPL_CONFIG", DefaultConfigPath),
+            Node = Choose(node, "BLOCKREPL_NODE", HostName()),
+            RunDirectory = Path.GetFullPath(Choose(runDirectory, "BLOCKREPL_RUN_DIR", DefaultRunDirectory)),
+        };
+
+        string Choose(string? given, string variable, string fallback) =>
+            given is { Length: > 0 } ? given : environment(variable) is { Length: > 0 } set ? set : fallback;
+    }
+
+    /// <summary>What <c>uname -n</c> prints. The framework's machine name ends at the first dot.</summary>
+    private static string HostName()
+    {
+        const string kernelName = "/proc/sys/kernel/hostname";
+        return File.Exists(kernelName) ? File.ReadAllText(kernelName).Trim() : Environment.MachineName;
+    }
+}

@@ -1,0 +1,209 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+using System.Text.Json;
+using BlockRepl.Administration;
+using BlockRepl.Administration.Control;
+using BlockRepl.Daemon.Hosting;
+using BlockRepl.Daemon.Nodes;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace BlockRepl.Daemon.Control;
+
+/// <summary>
+/// The control socket: requests and replies as lines of JSON. Only the daemon's user can open it; still nothing that comes
+/// from it may cost more than a bounded line, a bounded number of clients and a bounded time.
+/// </summary>
+internal sealed class ControlServer(
+    NodeLocation location, CommandDispatcher dispatcher, ILogger<ControlServer> logger) : BackgroundService
+{
+    private static readonly byte[] NewLine = [(byte)'\n'];
+
+    private readonly SemaphoreSlim _clients = new(ControlLimits.Clients);
+    private Socket? _listener;
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            // The run directory's lock is ours, so a socket that is there is a dead daemon's.
+            File.Delete(location.ControlSocketPath);
+            socket.Bind(new UnixDomainSocketEndPoint(location.ControlSocketPath));
+            File.SetUnixFileMode(location.ControlSocketPath, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            socket.Listen(ControlLimits.Clients);
+        }
+        catch (Exception error) when (error is SocketException or IOException or UnauthorizedAccessException)
+        {
+            socket.Dispose();
+            throw new StartupException($"the control socket {location.ControlSocketPath} cannot be made: {error.Message}");
+        }
+
+        _listener = socket;
+        return base.StartAsync(cancellationToken);
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        if (_listener is not null)
+        {
+            _listener.Dispose();
+            File.Delete(location.ControlSocketPath);
+        }
+    }
+
+    public override void Dispose()
+    {
+        _listener?.Dispose();
+        _clients.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            await _clients.WaitAsync(stoppingToken);
+            try
+            {
+                Socket client = await _listener!.AcceptAsync(stoppingToken);
+                _ = ServeAsync(client, stoppingToken);
+            }
+            catch (SocketException error)
+            {
+                // Out of descriptors, most likely: they come back as clients end.
+                _clients.Release();
+                Log.ControlClientRefused(logger, error.Message);
+                await Task.Delay(TimeSpan.FromMilliseconds(100), stoppingToken);
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket client, CancellationToken stopping)
+    {
+        try
+        {
+            await using var stream = new NetworkStream(client, ownsSocket: true);
+            PipeReader reader = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 4096, leaveOpen: true));
+            while (await ReceiveLineAsync(reader, stopping) is { } line)
+            {
+                ControlReply reply = Parse(line, out ControlRequest? request) is { } refusal
+                    ? refusal
+                    : await ExecuteAsync(request!, reader, stopping);
+                byte[] answer = JsonSerializer.SerializeToUtf8Bytes(reply, ControlJson.Default.ControlReply);
+                await stream.WriteAsync(answer, stopping);
+                await stream.WriteAsync(NewLine, stopping);
+            }
+        }
+        catch (Exception error) when (error is IOException or SocketException or OperationCanceledException)
+        {
+            // The client has gone, or we are going: there is nobody to tell.
+        }
+        catch (InvalidDataException error)
+        {
+            Log.ControlClientRefused(logger, error.Message);
+        }
+        catch (Exception error)
+        {
+            Log.CommandFailed(logger, error, "control socket", "");
+        }
+        finally
+        {
+            if (!stopping.IsCancellationRequested)
+            {
+                _clients.Release();
+            }
+        }
+    }
+
+    /// <summary>One line without its end; null when the client closed.</summary>
+    /// <exception cref="InvalidDataException">Too long, cut off, or too slow.</exception>
+    private static async Task<byte[]?> ReceiveLineAsync(PipeReader reader, CancellationToken stopping)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        limit.CancelAfter(ControlLimits.RequestTime);
+        while (true)
+        {
+            ReadResult result;
+            try
+            {
+                result = await reader.ReadAsync(limit.Token);
+            }
+            catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
+            {
+                throw new InvalidDataException($"no whole request within {ControlLimits.RequestTime.TotalSeconds:0} s");
+            }
+
+            ReadOnlySequence<byte> buffer = result.Buffer;
+            if (buffer.PositionOf((byte)'\n') is { } end)
+            {
+                byte[] line = buffer.Slice(0, end).Length <= ControlLimits.RequestBytes
+                    ? buffer.Slice(0, end).ToArray()
+                    : throw TooLong();
+                reader.AdvanceTo(buffer.GetPosition(1, end));
+                return line;
+            }
+
+            if (buffer.Length > ControlLimits.RequestBytes)
+            {
+                throw TooLong();
+            }
+
+            if (result.IsCompleted)
+            {
+                return buffer.IsEmpty ? null : throw new InvalidDataException("a request was cut off");
+            }
+
+            reader.AdvanceTo(buffer.Start, buffer.End);
+        }
+
+        static InvalidDataException TooLong() => new($"a request is longer than {ControlLimits.RequestBytes} bytes");
+    }
+
+    private static ControlReply? Parse(byte[] line, out ControlRequest? request)
+    {
+        request = null;
+        string problem;
+        try
+        {
+            request = JsonSerializer.Deserialize(line, ControlJson.Default.ControlRequest);
+            if (request is { Command: not null, Target: not null })
+            {
+                return null;
+            }
+
+            problem = "command and target must not be null";
+        }
+        catch (JsonException error)
+        {
+            problem = error.Message;
+        }
+
+        return new ControlReply { ExitCode = ExitCodes.Usage, Messages = [$"The request is not understood: {problem}"] };
+    }
+
+    /// <summary>Carries a request out; while it runs the client's going away is noticed, which ends a wait.</summary>
+    private async Task<ControlReply> ExecuteAsync(ControlRequest request, PipeReader reader, CancellationToken stopping)
+    {
+        using var gone = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        Task<ControlReply> work = dispatcher.ExecuteAsync(request, gone.Token);
+        Task<ReadResult> watch = reader.ReadAsync(stopping).AsTask();
+        await Task.WhenAny(work, watch);
+        if (!watch.IsCompleted)
+        {
+            reader.CancelPendingRead();
+        }
+
+        ReadResult seen = await watch;
+        if (seen.IsCompleted && seen.Buffer.IsEmpty)
+        {
+            await gone.CancelAsync();
+        }
+
+        // A next request that came early stays for later.
+        reader.AdvanceTo(seen.Buffer.Start);
+        return await work;
+    }
+}

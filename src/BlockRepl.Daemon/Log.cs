@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Logging;
+
+namespace BlockRepl.Daemon;
+
+/// <summary>The daemon's own log lines; those of the resources come from the engine.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "blockrepld {Version} on node {Node}: configuration {Config}, run directory {RunDirectory}")]
+    public static partial void Starting(ILogger logger, string version, string node, string config, string runDirectory);
+
+    [LoggerMessage(2, LogLevel.Information, "Ready; nothing is up yet. Bring resources up with: blockrepl up all")]
+    public static partial void Ready(ILogger logger);
+
+    [LoggerMessage(3, LogLevel.Information, "Stopping: clients are ended, then every resource is taken down")]
+    public static partial void Stopping(ILogger logger);
+
+    [LoggerMessage(4, LogLevel.Information, "Stopped")]
+    public static partial void Stopped(ILogger logger);
+
+    [LoggerMessage(5, LogLevel.Warning, "{Remark}")]
+    public static partial void ConfigurationRemark(ILogger logger, string remark);
+
+    [LoggerMessage(6, LogLevel.Warning, "{What} was refused ({Error}): {Consequence}")]
+    public static partial void ProtectionRefused(ILogger logger, string what, string error, string consequence);
+
+    [LoggerMessage(7, LogLevel.Information, "{Command} {Target}: done")]
+    public static partial void CommandDone(ILogger logger, string command, string target);
+
+    [LoggerMessage(8, LogLevel.Warning, "{Command} {Target}: exit code {ExitCode}: {Reason}")]
+    public static partial void CommandRefused(ILogger logger, string command, string target, int exitCode, string reason);
+
+    [LoggerMessage(9, LogLevel.Error, "{Command} {Target} failed in a way that was not foreseen")]
+    public static partial void CommandFailed(ILogger logger, Exception error, string command, string target);
+
+    [LoggerMessage(10, LogLevel.Warning, "A client of the control socket was cut off: {Reason}")]
+    public static partial void ControlClientRefused(ILogger logger, string reason);
+
+    [LoggerMessage(11, LogLevel.Warning, "{Resource} could not be taken down ({Code}): {Reason}; it is stopped as in a crash, which attach repairs")]
+    public static partial void DownRefused(ILogger logger, string resource, int code, string reason);
+
+    [LoggerMessage(12, LogLevel.Information, "{Resource}: handler {Handler} starts: {CommandLine}")]
+    public static partial void HandlerStarts(ILogger logger, string resource, string handler, string commandLine);
+
+    [LoggerMessage(13, LogLevel.Information, "{Resource}: handler {Handler} ended with exit code {ExitCode}")]
+    public static partial void HandlerEnded(ILogger logger, string resource, string handler, int exitCode);
+
+    [LoggerMessage(14, LogLevel.Error, "{Resource}: handler {Handler}: {Reason}")]
+    public static partial void HandlerFailed(ILogger logger, string resource, string handler, string reason);
+
+    [LoggerMessage(15, LogLevel.Warning, "systemd was not told '{Message}': {Reason}")]
+    public static partial void NotifyFailed(ILogger logger, string message, string reason);
+
+    [LoggerMessage(16, LogLevel.Critical, "The control socket ended; the daemon stops")]
+    public static partial void ControlServerFailed(ILogger logger, Exception error);
+}

@@ -1,0 +1,97 @@
+using BlockRepl.Administration;
+using BlockRepl.Administration.Control;
+using BlockRepl.Configuration;
+using BlockRepl.Core;
+
+namespace BlockRepl.Daemon.Nodes;
+
+/// <summary>up and down.</summary>
+internal sealed class LifeCommands(Node node)
+{
+    /// <summary>
+    /// Reads the configuration, starts each resource, attaches its volumes, connects. A step that fails ends the steps of this
+    /// resource; what was reached stays. Any failure makes exit code 1.
+    /// </summary>
+    public async Task<ControlReply> UpAsync(Target target)
+    {
+        NodeConfiguration configuration = node.ReadConfiguration();
+        var reply = new ReplyBuilder();
+        foreach (string remark in configuration.Warnings)
+        {
+            reply.Add(remark);
+        }
+
+        IReadOnlyList<ResourceConfiguration> wanted = target.Resource is null
+            ? configuration.Resources
+            : configuration.Find(target.Resource) is { } one ? [one] : [];
+        if (wanted.Count == 0)
+        {
+            reply.Fail(ExitCodes.Usage, configuration.WhyMissing(target.Resource));
+            return reply.Build();
+        }
+
+        foreach (ResourceConfiguration resource in wanted)
+        {
+            using IDisposable gate = await node.EnterAsync(resource.Name);
+            UpResource up = await node.StartAsync(resource, configuration.Global);
+            await BringUpAsync(up, target.Volume, reply);
+        }
+
+        ControlReply built = reply.Build();
+        return built.ExitCode == 0 ? built : built with { ExitCode = ExitCodes.Usage };
+    }
+
+    public async Task<ControlReply> DownAsync(Target target)
+    {
+        var reply = new ReplyBuilder();
+        if (target.Resource is not null && node.Find(target.Resource) is null)
+        {
+            // Down already: what scripts want is reached.
+            reply.Add($"{target.Resource} is not up.");
+            return reply.Build();
+        }
+
+        foreach (UpResource resource in node.Up.Where(up => target.Resource is null || up.Name == target.Resource))
+        {
+            using IDisposable gate = await node.EnterAsync(resource.Name);
+            if (node.Find(resource.Name) != resource)
+            {
+                continue;
+            }
+
+            CommandResult result = await Limits.WithinAsync(resource.Running.ExecuteAsync(new AdminCommand.Down()));
+            if (reply.Note(resource.Name, result))
+            {
+                node.Remove(resource);
+            }
+        }
+
+        return reply.Build();
+    }
+
+    private static async Task BringUpAsync(UpResource resource, int? volume, ReplyBuilder reply)
+    {
+        bool attached = true;
+        foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(known => volume is null || known.Number == volume))
+        {
+            CommandResult result = await Limits.WithinAsync(resource.Running.AttachAsync(known.Number));
+            attached &= reply.Note($"{resource.Name}/{known.Number}", result);
+        }
+
+        if (!attached)
+        {
+            reply.Add($"{resource.Name}: not connected, because not every disk could be attached.");
+            return;
+        }
+
+        reply.Note(resource.Name, await Limits.WithinAsync(resource.Running.ExecuteAsync(new AdminCommand.Connect(false, false))));
+    }
+}
+
+/// <summary>How long a command of a running resource may take.</summary>
+internal static class Limits
+{
+    private static readonly TimeSpan Command = TimeSpan.FromSeconds(121);
+
+    public static Task<T> WithinAsync<T>(Task<T> command) => command.WaitAsync(Command);
+}

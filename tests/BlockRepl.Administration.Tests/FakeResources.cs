@@ -1,0 +1,137 @@
+using System.Collections.Concurrent;
+using BlockRepl.Configuration;
+using BlockRepl.Core;
+using BlockRepl.Core.Protocol;
+using BlockRepl.Core.State;
+using BlockRepl.Daemon.Nodes;
+using BlockRepl.FrontEnd;
+
+namespace BlockRepl.Administration.Tests;
+
+/// <summary>Resources that only keep states: what the daemon's commands see.</summary>
+internal sealed class FakeResources : IResourceFactory
+{
+    public ConcurrentDictionary<string, FakeResource> All { get; } = new();
+
+    public int Starts { get; private set; }
+
+    public IRunningResource Start(ResourceConfiguration configuration, GlobalSettings global)
+    {
+        Starts++;
+        return All[configuration.Name] = new FakeResource(configuration);
+    }
+}
+
+internal sealed class FakeResource : IRunningResource
+{
+    private readonly Lock _lock = new();
+    private VolumeStatus[] _volumes;
+
+    public FakeResource(ResourceConfiguration configuration)
+    {
+        _volumes = [.. configuration.Volumes.Select(volume => new VolumeStatus
+        {
+            Volume = volume.Number,
+            Minor = volume.Minor,
+            Connection = ConnectionState.StandAlone,
+            Role = Role.Secondary,
+            PeerRole = Role.Unknown,
+            Disk = DiskState.Diskless,
+            PeerDisk = DiskState.DUnknown,
+        })];
+    }
+
+    /// <summary>Answers instead of success, by command's type.</summary>
+    public Dictionary<Type, CommandResult> Refusals { get; } = [];
+
+    public CommandResult? AttachRefusal { get; set; }
+
+    public List<AdminCommand> Commands { get; } = [];
+
+    public bool IsDisposed { get; private set; }
+
+    public int Observers { get; private set; }
+
+    public IReadOnlyList<IVolumeDevice> Devices => [];
+
+    private event Action<IReadOnlyList<VolumeStatus>>? Changed;
+
+    public event Action<IReadOnlyList<VolumeStatus>>? StatusChanged
+    {
+        add
+        {
+            Changed += value;
+            Observers++;
+        }
+
+        remove
+        {
+            Changed -= value;
+            Observers--;
+        }
+    }
+
+    public void Change(Func<VolumeStatus, VolumeStatus> change)
+    {
+        lock (_lock)
+        {
+            _volumes = [.. _volumes.Select(change)];
+        }
+
+        Changed?.Invoke(_volumes);
+    }
+
+    public Task<CommandResult> AttachAsync(int volume)
+    {
+        if (AttachRefusal is { } refusal)
+        {
+            return Task.FromResult(refusal);
+        }
+
+        if (_volumes.Single(status => status.Volume == volume).Disk != DiskState.Diskless)
+        {
+            return Task.FromResult(new CommandResult(124, "attached already; detach first."));
+        }
+
+        Change(status => status.Volume == volume ? status with { Disk = DiskState.UpToDate } : status);
+        return Task.FromResult(CommandResult.Success);
+    }
+
+    public Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean) =>
+        Task.FromResult(CommandResult.Success);
+
+    public Task<CommandResult> ExecuteAsync(AdminCommand command)
+    {
+        lock (_lock)
+        {
+            Commands.Add(command);
+        }
+
+        if (Refusals.TryGetValue(command.GetType(), out CommandResult refusal))
+        {
+            return Task.FromResult(refusal);
+        }
+
+        switch (command)
+        {
+            case AdminCommand.Connect:
+                Change(status => status with { Connection = ConnectionState.WFConnection, Protocol = ReplicationProtocol.C });
+                break;
+            case AdminCommand.SetRole role:
+                Change(status => status with { Role = role.Primary ? Role.Primary : Role.Secondary });
+                break;
+        }
+
+        return Task.FromResult(CommandResult.Success);
+    }
+
+    public Task<IReadOnlyList<VolumeStatus>> GetStatusAsync()
+    {
+        lock (_lock)
+        {
+            return Task.FromResult<IReadOnlyList<VolumeStatus>>(_volumes);
+        }
+    }
+
+    public void Dispose() => IsDisposed = true;
+}
