@@ -50,7 +50,7 @@ public sealed class BitmapTransferTests
     }
 
     [Fact]
-    public void Any_mixture_of_packets_arrives() => Seeded.Run(2000, random =>
+    public void Any_mixture_of_packets_arrives() => Seeded.Run(600, random =>
     {
         BitmapImage image = NextImage(random);
         BitmapImage copy = new(image.BitCount);
