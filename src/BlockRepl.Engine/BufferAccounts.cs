@@ -20,10 +20,8 @@ internal sealed class BufferAccounts
 
     public IoBufferPool Pool => _pool;
 
-    /// <summary>Set when a buffer of the class came back; the driver clears it when it has told the waiters.</summary>
+    /// <summary>Set when a front end's buffer came back; the driver clears it when it has told the waiters.</summary>
     public bool FrontEndReturned { get; set; }
-
-    public bool PeerReturned { get; set; }
 
     public long RentedBytes(BufferOwner owner) => _rented[(int)owner];
 
@@ -48,7 +46,6 @@ internal sealed class BufferAccounts
         _rented[(int)owner] -= _pool.GetCapacity(buffer);
         _pool.Return(buffer);
         FrontEndReturned |= owner == BufferOwner.FrontEnd;
-        PeerReturned |= owner == BufferOwner.Peer;
     }
 
     /// <summary>The core's own limit is in requested bytes and never refused here; rounding at most doubles it.</summary>
