@@ -22,7 +22,7 @@ public sealed class AuthenticationTests
     [InlineData(DigestAlgorithm.Sha1, "fe0bf4b334789d7e3bf7f569bff048dcdcb9d160")]
     [InlineData(DigestAlgorithm.Sha256, "123e4a3a7ad282746476ac3525e2b85bb2a4944b53e67b15be65159330d613a9")]
     [InlineData(DigestAlgorithm.Md5, "37409152bc9188909afad2fb863c1060")]
-    public void A_response_is_the_one_a_kernel_computes(DigestAlgorithm algorithm, string expected) =>
+    public void A_response_is_the_HMAC_of_the_challenge_under_the_secret(DigestAlgorithm algorithm, string expected) =>
         Assert.Equal(expected, Convert.ToHexStringLower(Respond(algorithm, Secret, Challenge)));
 
     [Theory]
