@@ -235,6 +235,25 @@ public sealed class ConnectLoopTests
     }
 
     [Fact]
+    public void Chance_separates_two_loops_that_do_everything_at_the_same_moments()
+    {
+        long sum = 0;
+        Seeded.Run(1, 2_000, random =>
+        {
+            TestNetwork network = new(random, lockstep: true);
+            TestNode a = new LoopNode(network, 0, Net);
+            TestNode b = new LoopNode(network, 1, Net);
+            Place(network, a, b);
+            network.At(0, a.Start);
+            network.At(0, b.Start);
+            network.RunUntil(60 * Second);
+            RequireAgreement(a, b);
+            sum += a.EstablishedAtNs / 1_000_000;
+        });
+        Assert.InRange(sum / 2_000, 500, 3_000);
+    }
+
+    [Fact]
     public void Two_loops_agree_after_any_disturbance() => Seeded.Run(1, 10_000, random =>
     {
         TestNetwork network = new(random);

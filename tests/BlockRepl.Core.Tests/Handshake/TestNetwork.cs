@@ -6,7 +6,7 @@ namespace BlockRepl.Core.Tests.Handshake;
 /// TCP between two nodes as far as connecting is concerned, from one seed: connects that take a while, are refused or are
 /// never answered, bytes and ends that arrive in order, connections that break.
 /// </summary>
-internal sealed class TestNetwork(Random random)
+internal sealed class TestNetwork(Random random, bool lockstep = false)
 {
     public const long Millisecond = 1_000_000;
     public const long Second = 1000 * Millisecond;
@@ -77,7 +77,7 @@ internal sealed class TestNetwork(Random random)
         }
     }
 
-    private long Latency() => (long)(random.NextDouble() * (random.Next(10) == 0 ? 40 : 2) * Millisecond) + 1000;
+    private long Latency() => lockstep ? Millisecond : (long)(random.NextDouble() * (random.Next(10) == 0 ? 40 : 2) * Millisecond) + 1000;
 
     private int NextStreamId() => ++_lastStream;
 
