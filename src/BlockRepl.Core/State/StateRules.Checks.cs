@@ -169,6 +169,13 @@ public static partial class StateRules
             {
                 return StateChangeResult.NeedConnection;
             }
+
+            // Not a rule of DRBD, where the range of verify lifts such a disk to UpToDate, as if its data were good.
+            // Refusing is safe with every peer: it asks first, or is asked.
+            if (from == ConnectionState.Connected && !BothUpToDate(old))
+            {
+                return StateChangeResult.NoUpToDateDisk;
+            }
         }
 
         if (PromotesDuringDecision(old, wanted) || (c.HandshakeRunning && !BelongsToHandshake(from, to)))
@@ -178,6 +185,9 @@ public static partial class StateRules
 
         return CheckSoftDiskAndStart(old, wanted);
     }
+
+    private static bool BothUpToDate(in VolumeState s) =>
+        s.Disk == DiskState.UpToDate && s.PeerDisk == DiskState.UpToDate;
 
     /// <summary>Conditions 6 to 1 of check C.</summary>
     private static StateChangeResult CheckSoftDiskAndStart(in VolumeState old, in VolumeState wanted)

@@ -277,6 +277,20 @@ public sealed class ChecksTests
         Assert.Equal(
             expected, StateRules.CheckSoftTransition(S(from), S(to), Plain with { HandshakeRunning = true }));
 
+    [Theory]
+    [InlineData(Inconsistent, Inconsistent)]
+    [InlineData(Inconsistent, UpToDate)]
+    [InlineData(UpToDate, Inconsistent)]
+    public void Verify_does_not_lift_a_bad_disk(DiskState disk, DiskState peerDisk)
+    {
+        VolumeState old = S(Connected, disk, peerDisk);
+        foreach (ConnectionState verify in new[] { VerifyS, VerifyT })
+        {
+            VolumeState wanted = StateRules.Sanitize(old, old with { Connection = verify }, Plain, out _);
+            Assert.Equal(StateChangeResult.NoUpToDateDisk, StateRules.Check(old, wanted, Plain, hard: false));
+        }
+    }
+
     [Fact]
     public void The_last_condition_decides()
     {
