@@ -122,7 +122,10 @@ internal ref struct RunLengthReader(ReadOnlySpan<byte> code, int padBits)
         return true;
     }
 
-    /// <summary>The next 64 valid bits; zeroes behind the end.</summary>
+    /// <summary>
+    /// The next 64 bits; zeroes behind the last byte. What the pad bits hold does not matter: a prefix that reaches into
+    /// them belongs to a code word that does so too.
+    /// </summary>
     private readonly ulong LookAhead()
     {
         int start = (int)(_bit >> 3);
@@ -131,8 +134,6 @@ internal ref struct RunLengthReader(ReadOnlySpan<byte> code, int padBits)
         ReadOnlySpan<byte> rest = _code[start..];
         rest[..Math.Min(9, rest.Length)].CopyTo(window);
         ulong low = BinaryPrimitives.ReadUInt64LittleEndian(window) >> shift;
-        ulong value = shift == 0 ? low : low | ((ulong)window[8] << (64 - shift));
-        long valid = _endBit - _bit;
-        return valid >= 64 ? value : value & ((1UL << (int)valid) - 1);
+        return shift == 0 ? low : low | ((ulong)window[8] << (64 - shift));
     }
 }

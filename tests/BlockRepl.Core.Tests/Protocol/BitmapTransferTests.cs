@@ -66,6 +66,15 @@ public sealed class BitmapTransferTests
         Assert.Equal(image.Words, copy.Words);
     });
 
+    [Theory]
+    [InlineData(0xccccccccccccccccul, Command.CompressedBitmap)]
+    [InlineData(0xccccccccccccccc4ul, Command.Bitmap)]
+    public void Run_lengths_are_sent_unless_they_take_more_bytes_than_the_bits(ulong word, Command expected)
+    {
+        // Runs of two bits take two bits each; a single one takes as many and so is too much.
+        Assert.Equal(expected, Send(new BitmapImage(64) { Words = { [0] = word } }, Newest, true)[0].Command);
+    }
+
     [Fact]
     public void Surplus_bits_of_the_last_word_are_neither_sent_nor_taken()
     {
