@@ -71,7 +71,7 @@ public sealed class BitmapTransferTests
     [InlineData(0xccccccccccccccc4ul, Command.Bitmap)]
     public void Run_lengths_are_sent_unless_they_take_more_bytes_than_the_bits(ulong word, Command expected)
     {
-        // Runs of two bits take two bits each; a single one takes as many and so is too much.
+        // A run of two bits takes two bits of code, no loss; a run of one takes two as well.
         Assert.Equal(expected, Send(new BitmapImage(64) { Words = { [0] = word } }, Newest, true)[0].Command);
     }
 
