@@ -1,0 +1,92 @@
+using BlockRepl.Core;
+using BlockRepl.Core.State;
+using BlockRepl.Simulation.Nodes;
+
+namespace BlockRepl.Simulation.Checks;
+
+/// <summary>
+/// Follows which nodes have the present data, as a careful administrator would: a node falls behind when a write is
+/// acknowledged that it did not get, and catches up when a resync ends.
+/// </summary>
+public sealed class CurrencyTracker(SimCluster cluster)
+{
+    /// <summary>A write was answered; judged by the state before and after the core's call.</summary>
+    public void OnWriteAnswered(SimNode node, int volume, bool ok)
+    {
+        if (!ok)
+        {
+            return;
+        }
+
+        bool own = HasUpToDateDisk(node, volume);
+        bool peer = Replicates(node, volume);
+        node.Refresh();
+        own &= HasUpToDateDisk(node, volume);
+        peer &= Replicates(node, volume);
+        ContentChecker content = cluster.Content;
+        if (content.IsForked)
+        {
+            return;
+        }
+
+        if (!own)
+        {
+            content.Model(node.Index, volume).IsCurrent = false;
+        }
+
+        if (!peer)
+        {
+            content.Model(1 - node.Index, volume).IsCurrent = false;
+        }
+    }
+
+    /// <summary>A batch of a node ended, and with it perhaps a resync.</summary>
+    public void AfterBatch(SimNode node)
+    {
+        foreach (VolumeStatus status in node.Status)
+        {
+            if (status.Disk is DiskState.Inconsistent or DiskState.Outdated)
+            {
+                cluster.Content.Model(node.Index, status.Volume).IsCurrent = false;
+            }
+
+            if (IsWhole(node, status.Volume) && node.Peer.IsUp && IsWhole(node.Peer, status.Volume))
+            {
+                CatchUp(status.Volume);
+            }
+        }
+    }
+
+    /// <summary>Connected, and both disks UpToDate, as this node sees it.</summary>
+    public static bool IsWhole(SimNode node, int volume) =>
+        volume < node.Status.Count
+        && node.Status[volume] is
+        {
+            Connection: ConnectionState.Connected,
+            Disk: DiskState.UpToDate,
+            PeerDisk: DiskState.UpToDate,
+        };
+
+    private void CatchUp(int volume)
+    {
+        ContentChecker content = cluster.Content;
+        bool a = content.Model(0, volume).IsCurrent;
+        bool b = content.Model(1, volume).IsCurrent;
+        if (a == b)
+        {
+            return;
+        }
+
+        content.IsForked = false;
+        content.Copied(a ? 0 : 1, a ? 1 : 0, volume);
+    }
+
+    private static bool HasUpToDateDisk(SimNode node, int volume) =>
+        volume < node.Status.Count && node.Status[volume].Disk == DiskState.UpToDate;
+
+    private static bool Replicates(SimNode node, int volume) =>
+        volume < node.Status.Count
+        && node.Status[volume] is { PeerDisk: DiskState.UpToDate, Connection: >= ConnectionState.Connected and < ConnectionState.Ahead }
+        && node.Peer.IsUp
+        && HasUpToDateDisk(node.Peer, volume);
+}
