@@ -51,4 +51,4 @@ public sealed class Trace(EventQueue queue, Action<string>? sink)
 }
 
 /// <summary>A checker found something wrong, or the core broke an invariant of its own.</summary>
-public sealed class SimulationFailure(string message, Exception? cause = null) : Exception(message, cause);
+public sealed class SimulationException(string message, Exception? cause = null) : Exception(message, cause);

@@ -40,7 +40,10 @@ internal sealed class ConnectionView(SimCluster cluster)
         {
             case Command.Barrier:
                 Require(own.OpenWrites.Count > 0, node, packet, "closes an epoch without writes");
-                own.Epochs.Enqueue(new Epoch(packet.Number32(0), own.OpenWrites));
+                own.Epochs.Enqueue(new Epoch(
+                    packet.Number32(0),
+                    own.OpenWrites,
+                    [.. node.Peer.Volumes.Select(v => v.Data.Sequence)]));
                 own.OpenWrites = [];
                 break;
             case Command.BarrierAck:
@@ -99,7 +102,7 @@ internal sealed class ConnectionView(SimCluster cluster)
         }
     }
 
-    private void OnWrite(SimNode node, Side own, in WirePacket packet)
+    private static void OnWrite(SimNode node, Side own, in WirePacket packet)
     {
         TakeSequence(node, own, packet, packet.DataSequence);
         Require(packet.Command != Command.Data || packet.PayloadBytes > 0, node, packet, "is an empty write");
@@ -112,7 +115,7 @@ internal sealed class ConnectionView(SimCluster cluster)
         own.OpenWrites.Add(write);
     }
 
-    private void OnAck(SimNode node, Side own, Side peer, in WirePacket packet)
+    private static void OnAck(SimNode node, Side own, Side peer, in WirePacket packet)
     {
         TakeSequence(node, own, packet, packet.AckSequence);
         bool resync = packet.BlockId == ulong.MaxValue;
@@ -189,12 +192,13 @@ internal sealed class ConnectionView(SimCluster cluster)
             peer.Unacknowledged.Remove((write.Volume, write.Sector, write.BlockId));
             if (!write.Failed && cluster.Options.Disk.DiskFlushes)
             {
-                CheckDurable(node, write, packet);
+                CheckDurable(node, write, epoch.DiskSequences[write.Volume], packet);
             }
         }
     }
 
-    private static void CheckDurable(SimNode node, SentWrite write, in WirePacket packet)
+    /// <summary>Resync data may have hit a page again since the epoch was closed: then the page tells nothing.</summary>
+    private static void CheckDurable(SimNode node, SentWrite write, long closedAt, in WirePacket packet)
     {
         SimDisk disk = node.Volumes[write.Volume].Data;
         for (int page = write.FirstPage; page <= write.LastPage; page++)
@@ -203,7 +207,7 @@ internal sealed class ConnectionView(SimCluster cluster)
                 disk.PageSequence(page) > write.DiskSequence || !write.MustBeOnDisk(disk),
                 node, packet, $"comes before the write of sector {write.Sector} is on the disk");
             Require(
-                disk.IsDurable(page, write.SectorsOf(page)) || disk.PageSequence(page) > write.DiskSequence + 1,
+                disk.IsDurable(page, write.SectorsOf(page)) || disk.PageSequence(page) > closedAt,
                 node, packet, $"comes before the write of sector {write.Sector} is durable");
         }
     }
@@ -230,7 +234,7 @@ internal sealed class ConnectionView(SimCluster cluster)
         }
 
         own.BitmapVolume ??= packet.Volume;
-        own.BitmapBits ??= cluster.Content.Model(0, packet.Volume).Sectors / 8;
+        own.BitmapBits ??= (cluster.Content.Model(0, packet.Volume).Sectors + 7) / 8;
         if (packet.Command == Command.Bitmap)
         {
             own.BitmapPosition = (own.BitmapPosition / 64 * 64) + ((ulong)packet.BodyBytes * 8);
@@ -257,10 +261,11 @@ internal sealed class ConnectionView(SimCluster cluster)
         }
     }
 
-    private static SimulationFailure Failure(SimNode node, in WirePacket packet, string problem) =>
+    private static SimulationException Failure(SimNode node, in WirePacket packet, string problem) =>
         new($"protocol: node {node.Name} sends {packet}, which {problem}");
 
-    private sealed record Epoch(uint Number, List<SentWrite> Writes);
+    /// <summary>A closed epoch; the numbers say how many writes the receiver's disks had completed when it was closed.</summary>
+    private sealed record Epoch(uint Number, List<SentWrite> Writes, long[] DiskSequences);
 
     /// <summary>What one node sent and what of it is open.</summary>
     private sealed class Side

@@ -146,7 +146,7 @@ public sealed class ContentChecker
             SectorsChecked++;
             if (!now.Allows(content) && !before[i].Allows(content) && !BegunSince(content, s, volume, submitted))
             {
-                throw new SimulationFailure(
+                throw new SimulationException(
                     $"a read on node {_cluster.Nodes[node].Name} returned of volume {volume} sector {s} {Show(content)}; "
                     + $"allowed: {now}, when it was submitted: {before[i]}");
             }
@@ -212,7 +212,7 @@ public sealed class ContentChecker
                 SectorsChecked++;
                 if (!model.Visible(s).Allows(content))
                 {
-                    throw new SimulationFailure(
+                    throw new SimulationException(
                         $"at rest the disk of node {_cluster.Nodes[node].Name} holds in volume {volume} sector {s} "
                         + $"{Show(content)}; allowed: {model.Visible(s)}");
                 }
@@ -246,7 +246,7 @@ public sealed class ContentChecker
     }
 
     /// <summary>Once a read has told which of several writes is there, it stays so.</summary>
-    private void Settle(VolumeModel model, ulong sector, ulong? content, CandidateSet now, CandidateSet before)
+    private static void Settle(VolumeModel model, ulong sector, ulong? content, CandidateSet now, CandidateSet before)
     {
         if (now == before && !now.IsCertain && !now.AnyRunning && !now.AllowsAnything && content is { } id)
         {

@@ -41,7 +41,7 @@ public sealed class CoverageChecker
     public void OnDataWrite(SimNode node, int volume, ulong sector, int byteCount, BufferHandle buffer)
     {
         DiskOptions options = _cluster.Options.Disk;
-        if (!options.ActivityLogUpdates || !node.FrontEnd.Running.Any(r => r.Write is not null && r.Buffer == buffer))
+        if (!options.ActivityLogUpdates || node.FrontEnd.FindWrite(buffer) is null)
         {
             return;
         }
@@ -53,7 +53,7 @@ public sealed class CoverageChecker
         {
             if (!hot.Contains((uint)(s / ActivityLogBlock.SectorsPerExtent)) && !IsMarkedOnDisk(node.Volumes[volume], s))
             {
-                throw new SimulationFailure(
+                throw new SimulationException(
                     $"node {node.Name} writes volume {volume} sector {s} before its activity log on disk names extent "
                     + $"{s / ActivityLogBlock.SectorsPerExtent}; it names {string.Join(' ', hot.Order())}");
             }
@@ -88,7 +88,7 @@ public sealed class CoverageChecker
                 continue;
             }
 
-            throw new SimulationFailure(
+            throw new SimulationException(
                 $"{when}: block {block} (sector {block * 8}, extent {block / 1024}) of volume {volume} differs between the "
                 + $"nodes, but no bitmap and no activity log marks it; a: {a}, b: {b}");
         }
@@ -105,7 +105,7 @@ public sealed class CoverageChecker
             BlocksCompared++;
             if (!AreEqual(left.Page(block), right.Page(block)) && DiffersBeyondDiscards(volume, block, left, right))
             {
-                throw new SimulationFailure(
+                throw new SimulationException(
                     $"the nodes are Connected and UpToDate at rest, but block {block} of volume {volume} differs");
             }
         }

@@ -16,7 +16,7 @@ internal static class RunLengths
         int pad = (body[0] >> 4) & 7;
         if ((body[0] & 15) != 2)
         {
-            throw new SimulationFailure($"a compressed bitmap with encoding byte {body[0]:x2}");
+            throw new SimulationException($"a compressed bitmap with encoding byte {body[0]:x2}");
         }
 
         ReadOnlySpan<byte> code = body[1..];
@@ -30,7 +30,7 @@ internal static class RunLengths
                 Array.Find(Levels, l => (look & ((1UL << l.Prefix) - 1)) == l.Value);
             if (level.Total == 0 || position + level.Total > end)
             {
-                throw new SimulationFailure("a compressed bitmap with a code that cannot be read");
+                throw new SimulationException("a compressed bitmap with a code that cannot be read");
             }
 
             ulong word = level.Total == 64 ? look : look & ((1UL << level.Total) - 1);

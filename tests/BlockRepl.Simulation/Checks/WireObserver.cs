@@ -60,7 +60,7 @@ public sealed class WireObserver(SimCluster cluster)
     {
         if (stream.IsMeta != false)
         {
-            throw new SimulationFailure($"node {node.Name} sends P_CONNECTION_FEATURES on a stream that is no data stream");
+            throw new SimulationException($"node {node.Name} sends P_CONNECTION_FEATURES on a stream that is no data stream");
         }
 
         stream.Connection ??= new ConnectionView(cluster);
@@ -79,13 +79,13 @@ public sealed class WireObserver(SimCluster cluster)
         stream.IsMeta ??= meta;
         if (stream.IsMeta != meta)
         {
-            throw new SimulationFailure($"node {node.Name} sends {packet} on the wrong stream");
+            throw new SimulationException($"node {node.Name} sends {packet} on the wrong stream");
         }
 
         ConnectionView? connection = meta ? _current[node.Index] : stream.Connection;
         if (connection is null)
         {
-            throw new SimulationFailure($"node {node.Name} sends {packet} before the features exchange");
+            throw new SimulationException($"node {node.Name} sends {packet} before the features exchange");
         }
 
         connection.OnPacket(node, packet);

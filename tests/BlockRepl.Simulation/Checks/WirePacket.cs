@@ -130,7 +130,7 @@ internal readonly struct WirePacket
     {
         if (!condition)
         {
-            throw new SimulationFailure(
+            throw new SimulationException(
                 $"a packet with a wrong header for version {agreedVersion}: {Convert.ToHexString(bytes.AsSpan(0, Math.Min(16, bytes.Length)))}");
         }
     }

@@ -37,6 +37,17 @@ public sealed class SimDisk
 
     public List<DiskFault> Faults { get; } = [];
 
+    /// <summary>Faults that are over, for the count of their hits.</summary>
+    public List<DiskFault> RetiredFaults { get; } = [];
+
+    public void RetireFault(DiskFault fault)
+    {
+        if (Faults.Remove(fault))
+        {
+            RetiredFaults.Add(fault);
+        }
+    }
+
     /// <summary>Counts completed writes; a page's number is that of its last one.</summary>
     public long Sequence => _sequence;
 
@@ -125,7 +136,7 @@ public sealed class SimDisk
     {
         if (operation.Offset < 0 || operation.Offset + operation.Count > Settings.Bytes || operation.Offset % SectorBytes != 0)
         {
-            throw new SimulationFailure($"I/O outside the device or unaligned: {operation}");
+            throw new SimulationException($"I/O outside the device or unaligned: {operation}");
         }
 
         if (operation.IsWrite)
@@ -134,7 +145,7 @@ public sealed class SimDisk
             {
                 if (other.IsWrite && other.Overlaps(operation))
                 {
-                    throw new SimulationFailure($"overlapping writes under way at once: {other} and {operation}");
+                    throw new SimulationException($"overlapping writes under way at once: {other} and {operation}");
                 }
             }
         }
@@ -249,6 +260,8 @@ public sealed class SimDisk
     /// <summary>Applies any part of a write that is not over.</summary>
     private void Tear(DiskOperation operation, int keepPercent)
     {
+        Span<byte> zero = stackalloc byte[SectorBytes];
+        zero.Clear();
         for (int done = 0; done < operation.Count; done += SectorBytes)
         {
             if (!_rng.Percent(keepPercent))
@@ -256,8 +269,6 @@ public sealed class SimDisk
                 continue;
             }
 
-            Span<byte> zero = stackalloc byte[SectorBytes];
-            zero.Clear();
             ReadOnlySpan<byte> sector =
                 operation.Kind == DiskOperationKind.Write ? operation.Buffer.AsSpan(done, SectorBytes) : zero;
             Store(operation.Offset + done, sector, !Settings.VolatileCache);

@@ -51,6 +51,9 @@ public sealed class SimNetwork(EventQueue queue, Rng rng, NetworkSettings settin
     /// <summary>Sockets that are still open, oldest first.</summary>
     public IEnumerable<SimSocket> OpenSockets => _sockets.Where(s => !s.IsClosed && s.Peer is not null);
 
+    /// <summary>Both directions work and no bytes are under way.</summary>
+    public bool IsQuiet => _linkUp[0] && _linkUp[1] && _sockets.TrueForAll(s => s.IsClosed || s.UnderWay == 0);
+
     public void SetLink(int fromNode, bool up)
     {
         if (_linkUp[fromNode] == up)

@@ -74,6 +74,9 @@ public sealed class SimSocket
     /// <summary>Bytes handed to TCP so far.</summary>
     public long WrittenBytes { get; private set; }
 
+    /// <summary>Bytes that TCP has and the peer's host has not.</summary>
+    public int UnderWay => _outgoing.Count;
+
     public void TakeInput(int count)
     {
         _incoming.Take(count);
@@ -234,6 +237,7 @@ public sealed class SimSocket
         {
             peer._incoming.Append(_outgoing.Span[..chunk]);
             _outgoing.Take(chunk);
+            peer.Owner.OnBytes(peer);
         }
 
         if (CutAfterBytes == 0)
@@ -244,7 +248,6 @@ public sealed class SimSocket
         }
 
         Schedule(_network.Gap(chunk));
-        peer.Owner.OnBytes(peer);
         if (_blockedWriter && !IsClosed)
         {
             _blockedWriter = false;

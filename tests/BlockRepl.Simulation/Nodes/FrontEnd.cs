@@ -74,7 +74,7 @@ public sealed class FrontEnd(SimCluster cluster, SimNode node)
     {
         if (!_running.Remove(token.Value, out AppRequest? request))
         {
-            throw new SimulationFailure($"request {token.Value} was answered twice, or never asked");
+            throw new SimulationException($"request {token.Value} was answered twice, or never asked");
         }
 
         SimHost host = node.RunningHost;
@@ -83,6 +83,20 @@ public sealed class FrontEnd(SimCluster cluster, SimNode node)
         Failed += error == RequestError.None ? 0 : 1;
         End(host, request, error);
         request.Done?.Invoke(error);
+    }
+
+    /// <summary>The token of the running write that has this buffer; null if there is none.</summary>
+    public ulong? FindWrite(BufferHandle buffer)
+    {
+        foreach ((ulong token, AppRequest request) in _running)
+        {
+            if (request.Kind == RequestKind.Write && request.Buffer == buffer)
+            {
+                return token;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>The node crashed: what was running is uncertain from now on.</summary>

@@ -24,7 +24,7 @@ public sealed class SimBuffers
     {
         if (byteCount is <= 0 or > CoreLimits.MaxPayloadBytes)
         {
-            throw new SimulationFailure($"a buffer of {byteCount} bytes was rented");
+            throw new SimulationException($"a buffer of {byteCount} bytes was rented");
         }
 
         int size = Math.Max(4096, (int)BitOperations.RoundUpToPowerOf2((uint)byteCount));
@@ -37,7 +37,7 @@ public sealed class SimBuffers
             CoreRentedBytes += size;
             if (CoreRentedBytes > CoreLimits.PeerReadBytes)
             {
-                throw new SimulationFailure($"the core rented {CoreRentedBytes} bytes, more than its bound");
+                throw new SimulationException($"the core rented {CoreRentedBytes} bytes, more than its bound");
             }
         }
 
@@ -49,7 +49,7 @@ public sealed class SimBuffers
         Entry entry = Find(handle);
         if (entry.Pins > 0)
         {
-            throw new SimulationFailure($"buffer {handle.Value} was released during I/O");
+            throw new SimulationException($"buffer {handle.Value} was released during I/O");
         }
 
         _live.Remove(handle.Value);
@@ -79,7 +79,7 @@ public sealed class SimBuffers
     private Entry Find(BufferHandle handle) =>
         _live.TryGetValue(handle.Value, out Entry? entry)
             ? entry
-            : throw new SimulationFailure($"buffer {handle.Value} was used or released after its release");
+            : throw new SimulationException($"buffer {handle.Value} was used or released after its release");
 
     private sealed class Entry(byte[] bytes, int coreBytes)
     {

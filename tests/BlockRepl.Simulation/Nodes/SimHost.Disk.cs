@@ -19,7 +19,7 @@ public sealed partial class SimHost
     {
         Note(TraceKind.Disk, sector, (ulong)byteCount, () => $"write {volume}:{sector}+{byteCount / 512} fua={forceUnitAccess}");
         byte[] bytes = Buffers.Pin(buffer);
-        _cluster.Checks.OnDataWrite(Node, volume, sector, byteCount, buffer);
+        _cluster.Coverage.OnDataWrite(Node, volume, sector, byteCount, buffer);
         Data(volume).Write(
             (long)sector * 512, byteCount, bytes, forceUnitAccess, error => Done(volume, token, error, buffer));
     }
@@ -62,7 +62,7 @@ public sealed partial class SimHost
         Note(TraceKind.Disk, 1, (ulong)volume, () => $"close disk {volume}");
         if (Data(volume).RunningCount + Meta(volume).RunningCount > 0)
         {
-            throw new SimulationFailure($"disk {volume} was closed with operations under way");
+            throw new SimulationException($"disk {volume} was closed with operations under way");
         }
 
         Node.Volume(volume).IsOpen = false;
@@ -123,20 +123,20 @@ public sealed partial class SimHost
     private SimDisk Data(int volume)
     {
         SimVolume target = Node.Volume(volume);
-        return target.IsOpen ? target.Data : throw new SimulationFailure($"I/O on disk {volume}, which is not open");
+        return target.IsOpen ? target.Data : throw new SimulationException($"I/O on disk {volume}, which is not open");
     }
 
     private SimDisk Meta(int volume)
     {
         SimVolume target = Node.Volume(volume);
-        return target.IsOpen ? target.Meta : throw new SimulationFailure($"meta I/O on disk {volume}, which is not open");
+        return target.IsOpen ? target.Meta : throw new SimulationException($"meta I/O on disk {volume}, which is not open");
     }
 
     private static void CheckMeta(long byteOffset, int byteCount)
     {
         if (byteOffset % 4096 != 0 || byteCount % 4096 != 0 || byteCount is <= 0 or > 1 << 20)
         {
-            throw new SimulationFailure($"meta-data I/O of {byteCount} bytes at {byteOffset}");
+            throw new SimulationException($"meta-data I/O of {byteCount} bytes at {byteOffset}");
         }
     }
 }

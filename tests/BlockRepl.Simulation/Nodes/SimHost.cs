@@ -65,13 +65,13 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
         {
             action();
         }
-        catch (SimulationFailure failure)
+        catch (SimulationException failure)
         {
-            throw new SimulationFailure($"node {Node.Name}: {failure.Message}", failure);
+            throw new SimulationException($"node {Node.Name}: {failure.Message}", failure);
         }
         catch (Exception cause) when (cause is not OutOfMemoryException)
         {
-            throw new SimulationFailure($"node {Node.Name}: {cause.Message}", cause);
+            throw new SimulationException($"node {Node.Name}: {cause.Message}", cause);
         }
 
         for (int i = 0; i < _afterCall.Count; i++)

@@ -27,12 +27,19 @@ public sealed class SimNode
 
     public bool IsUp => Host is not null;
 
-    public SimHost RunningHost => Host ?? throw new SimulationFailure($"node {Name} is down");
+    public SimHost RunningHost => Host ?? throw new SimulationException($"node {Name} is down");
 
     public FrontEnd FrontEnd { get; private set; }
 
     /// <summary>The status after the last batch; empty while the node is down.</summary>
     public IReadOnlyList<VolumeStatus> Status { get; private set; } = [];
+
+    /// <summary>The node was told to connect, and not to disconnect since.</summary>
+    public bool ExpectsConnection { get; set; }
+
+    /// <summary>It should be connected or trying, but gave up for good.</summary>
+    public bool WasRefused =>
+        ExpectsConnection && Status.Count > 0 && Status[0].Connection == Core.State.ConnectionState.StandAlone;
 
     public SimNode Peer => _cluster.Nodes[1 - Index];
 
@@ -51,7 +58,7 @@ public sealed class SimNode
     {
         if (IsUp)
         {
-            throw new SimulationFailure($"node {Name} runs already");
+            throw new SimulationException($"node {Name} runs already");
         }
 
         _cluster.Network.SetHostUp(Index, true);
@@ -114,7 +121,7 @@ public sealed class SimNode
     {
         if (!_commands.Remove(token.Value, out (AdminCommand Command, Action<CommandResult>? Done) command))
         {
-            throw new SimulationFailure($"command {token.Value} was answered twice, or never asked");
+            throw new SimulationException($"command {token.Value} was answered twice, or never asked");
         }
 
         RunningHost.Note(
@@ -155,6 +162,7 @@ public sealed class SimNode
         FrontEnd.Crash();
         _commands.Clear();
         Host = null;
+        ExpectsConnection = false;
         Status = [];
     }
 }

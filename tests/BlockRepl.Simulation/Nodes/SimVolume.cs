@@ -17,7 +17,7 @@ public sealed class SimVolume(int number, SimDisk data, SimDisk meta, BackingDis
 
     public MetaDataLayout Layout { get; } =
         MetaDataLayout.Compute(facts, 1, 8, out MetaDataError error)
-        ?? throw new SimulationFailure($"no layout for meta data: {error}");
+        ?? throw new SimulationException($"no layout for meta data: {error}");
 
     /// <summary>Handed to the core by an attach, and not closed by it.</summary>
     public bool IsOpen { get; set; }

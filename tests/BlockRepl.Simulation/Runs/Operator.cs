@@ -1,0 +1,191 @@
+using BlockRepl.Core;
+using BlockRepl.Core.State;
+using BlockRepl.Simulation.Checks;
+using BlockRepl.Simulation.Nodes;
+
+namespace BlockRepl.Simulation.Runs;
+
+/// <summary>
+/// Keeps the pair going as a careful administrator or cluster manager does: restarts what is down, attaches, connects, and
+/// promotes a node only if it has the present data and the other one does not serve. It never asks twice at once.
+/// </summary>
+internal sealed class Operator(SimCluster cluster, Rng rng)
+{
+    private readonly long[] _notBeforeNs = new long[2];
+    private readonly long[] _oddSinceNs = [long.MaxValue, long.MaxValue];
+
+    /// <summary>The node that should be Primary; the other takes over if it cannot be.</summary>
+    public int Preferred { get; set; }
+
+    /// <summary>Nobody is to be promoted for now.</summary>
+    public bool HoldPromotion { get; set; }
+
+    /// <summary>A node stays as it is until then.</summary>
+    public void LeaveAlone(SimNode node, long forNs) =>
+        _notBeforeNs[node.Index] = Math.Max(_notBeforeNs[node.Index], cluster.Queue.NowNs + forNs);
+
+    public void Start() => Tick();
+
+    /// <summary>No pause is left over.</summary>
+    public void Hurry()
+    {
+        Array.Clear(_notBeforeNs);
+        HoldPromotion = false;
+        foreach (SimNode node in cluster.Nodes)
+        {
+            foreach (VolumeStatus status in node.Status)
+            {
+                if (status.PausedByUser)
+                {
+                    node.Command(new AdminCommand.PauseSync(status.Volume, false));
+                }
+            }
+
+            if (node.Status.Count > 0 && node.Status[0].Suspended)
+            {
+                node.Command(new AdminCommand.SuspendIo(false));
+            }
+        }
+    }
+
+    /// <summary>Whether a node may be promoted without danger.</summary>
+    public bool MayPromote(SimNode node) =>
+        node.IsUp
+        && cluster.Content.IsCurrent(node.Index)
+        && node.Status.All(s => s.Disk == DiskState.UpToDate)
+        && !IsPrimary(node.Peer)
+        && !node.Peer.RunningCommands.OfType<AdminCommand.SetRole>().Any();
+
+    public static bool IsPrimary(SimNode node) => node.Status.Count > 0 && node.Status[0].Role == Role.Primary;
+
+    private void Tick()
+    {
+        cluster.Queue.After(rng.Between(200, 1200) * Duration.Millisecond, Tick);
+        foreach (SimNode node in cluster.Nodes)
+        {
+            if (cluster.Queue.NowNs >= _notBeforeNs[node.Index])
+            {
+                LookAfter(node);
+            }
+        }
+
+        Promote();
+    }
+
+    private void LookAfter(SimNode node)
+    {
+        if (!node.IsUp)
+        {
+            node.Start();
+            return;
+        }
+
+        if (node.CommandsRunning > 0)
+        {
+            return;
+        }
+
+        foreach (VolumeStatus status in node.Status)
+        {
+            if (status.Disk == DiskState.Diskless && !node.Volume(status.Volume).IsOpen)
+            {
+                node.Command(new AdminCommand.Attach(status.Volume, node.Volume(status.Volume).Facts));
+                return;
+            }
+        }
+
+        if (node.Status.Count > 0 && node.Status[0].Connection == ConnectionState.StandAlone)
+        {
+            Connect(node);
+            return;
+        }
+
+        RepairOdd(node);
+    }
+
+    private void Connect(SimNode node)
+    {
+        if (node.WasRefused && !cluster.Content.IsForked)
+        {
+            throw new SimulationException(
+                $"node {node.Name} gave up its connection although the nodes never served apart; {cluster.Describe()}");
+        }
+
+        if (!node.WasRefused || !cluster.Content.IsForked)
+        {
+            node.Command(new AdminCommand.Connect(false, false), _ => node.ExpectsConnection = true);
+            return;
+        }
+
+        SolveSplitBrain();
+    }
+
+    /// <summary>The manual solution: the node that is not preferred gives up its changes.</summary>
+    private void SolveSplitBrain()
+    {
+        SimNode victim = cluster.Nodes[1 - Preferred];
+        SimNode winner = cluster.Nodes[Preferred];
+        if (!victim.IsUp || !winner.IsUp || victim.CommandsRunning + winner.CommandsRunning > 0)
+        {
+            return;
+        }
+
+        if (IsPrimary(victim))
+        {
+            victim.Command(new AdminCommand.SetRole(false, false));
+            return;
+        }
+
+        if (victim.Status[0].Connection != ConnectionState.StandAlone)
+        {
+            victim.ExpectsConnection = false;
+            victim.Command(new AdminCommand.Disconnect(false));
+            return;
+        }
+
+        cluster.Content.Model(victim.Index, 0).IsCurrent = false;
+        victim.Command(new AdminCommand.Connect(true, false), _ => victim.ExpectsConnection = true);
+        if (winner.Status[0].Connection == ConnectionState.StandAlone)
+        {
+            winner.Command(new AdminCommand.Connect(false, false), _ => winner.ExpectsConnection = true);
+        }
+    }
+
+    /// <summary>Connected, yet not in sync, and nothing goes on: only a new connection starts a resync.</summary>
+    private void RepairOdd(SimNode node)
+    {
+        bool odd = node.Status.Any(s =>
+            s.Connection == ConnectionState.Connected
+            && (s.OutOfSyncKiB > 0 || s.Disk is DiskState.Inconsistent or DiskState.Outdated
+                || s.PeerDisk is DiskState.Inconsistent or DiskState.Outdated));
+        if (!odd)
+        {
+            _oddSinceNs[node.Index] = long.MaxValue;
+            return;
+        }
+
+        _oddSinceNs[node.Index] = Math.Min(_oddSinceNs[node.Index], cluster.Queue.NowNs);
+        if (cluster.Queue.NowNs - _oddSinceNs[node.Index] > 6 * Duration.Second)
+        {
+            _oddSinceNs[node.Index] = long.MaxValue;
+            node.ExpectsConnection = false;
+            node.Command(new AdminCommand.Disconnect(false));
+        }
+    }
+
+    private void Promote()
+    {
+        if (HoldPromotion || cluster.Nodes.Any(IsPrimary)
+            || cluster.Nodes.Any(n => n.RunningCommands.OfType<AdminCommand.SetRole>().Any()))
+        {
+            return;
+        }
+
+        SimNode preferred = cluster.Nodes[Preferred];
+        SimNode node = MayPromote(preferred) ? preferred : preferred.Peer;
+        if (MayPromote(node) && cluster.Queue.NowNs >= _notBeforeNs[node.Index])
+        {
+            node.Command(new AdminCommand.SetRole(true, false));
+        }
+    }
+}
