@@ -220,17 +220,18 @@ public static class ActivityLogReplay
 
     private static uint[] DistinctExtents(uint[] slots)
     {
-        Array.Sort(slots);
+        uint[] extents = Array.FindAll(slots, extent => extent != ActivityLogBlock.Free);
+        Array.Sort(extents);
         int count = 0;
-        foreach (uint extent in slots)
+        foreach (uint extent in extents)
         {
-            if (extent != ActivityLogBlock.Free && (count == 0 || slots[count - 1] != extent))
+            if (count == 0 || extents[count - 1] != extent)
             {
-                slots[count++] = extent;
+                extents[count++] = extent;
             }
         }
 
-        return slots[..count];
+        return extents[..count];
     }
 
     private static ReadOnlySpan<byte> BlockAt(ReadOnlySpan<byte> wholeRing, ActivityLogRing ring, int position) =>

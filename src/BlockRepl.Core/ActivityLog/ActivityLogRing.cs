@@ -31,6 +31,14 @@ public readonly record struct ActivityLogRing(int Stripes, int StripeSize4k)
     }
 
     /// <summary>
+    /// The number after this one. It wraps at 2^32; in a ring whose blocks are no power of two plain counting would then
+    /// jump in the ring: the next block would overwrite a young transaction, or be read in the wrong order. Skipping a few
+    /// numbers keeps the position moving by one, and readers only compare numbers.
+    /// </summary>
+    public uint NumberAfter(uint transactionNumber) =>
+        transactionNumber == uint.MaxValue ? (uint)((1UL << 32) % (uint)Blocks) : transactionNumber + 1;
+
+    /// <summary>
     /// The al-extents that can be used with this ring. The context of all blocks but one (which a crash may have torn)
     /// must cover every slot, or a slot's content could be overwritten in the ring before it was repeated.
     /// </summary>

@@ -115,7 +115,7 @@ public sealed partial class ActivityLogSet
 
     private void Advance()
     {
-        TransactionNumber = unchecked(TransactionNumber + 1);
+        TransactionNumber = Ring.NumberAfter(TransactionNumber);
         _contextStart += ActivityLogBlock.ContextSlots;
         if (_contextStart >= Slots)
         {
