@@ -1,3 +1,6 @@
+using BlockRepl.Core.Resource;
+using BlockRepl.Core.State;
+
 namespace BlockRepl.Core;
 
 /// <summary>A volume's device as the front end offers it.</summary>
@@ -11,14 +14,71 @@ public readonly record struct DeviceFacts(ulong SizeSectors, int LogicalBlockByt
 public sealed partial class ResourceCore
 {
     /// <summary>The device of a volume now. Changes are told by <see cref="ICoreHost.DeviceChanged"/>.</summary>
-    public DeviceFacts GetDevice(int volume) => throw new NotImplementedException();
+    public DeviceFacts GetDevice(int volume)
+    {
+        Volume v = RequireVolume(volume);
+        bool fast = v.Disk is { CanDiscard: true, DiscardZeroes: true };
+        return new DeviceFacts(v.SizeSectors, v.LogicalBlockBytes, v.State.Role == Role.Primary, fast);
+    }
 
     /// <summary>The status of every volume, in ascending order of their numbers; a copy.</summary>
-    public IReadOnlyList<VolumeStatus> GetStatus(long nowNs) => throw new NotImplementedException();
+    public IReadOnlyList<VolumeStatus> GetStatus(long nowNs)
+    {
+        List<VolumeStatus> all = new(_volumes.Length);
+        foreach (Volume volume in _volumes)
+        {
+            all.Add(StatusOf(volume, nowNs));
+        }
+
+        return all;
+    }
+
+    private VolumeStatus StatusOf(Volume v, long nowNs)
+    {
+        VolumeCounters c = v.Counters;
+        return new VolumeStatus
+        {
+            Volume = v.Number,
+            Minor = v.Options.Minor,
+            Connection = v.State.Connection,
+            Role = v.State.Role,
+            PeerRole = v.State.PeerRole,
+            Disk = v.State.Disk,
+            PeerDisk = v.State.PeerDisk,
+            Protocol = Connection.IsConfigured ? Options.Net.Protocol : null,
+            Suspended = v.State.IsSuspended,
+            PausedByDependency = v.State.PausedByDependency,
+            PausedByPeer = v.State.PausedByPeer,
+            PausedByUser = v.State.PausedByUser,
+            Blocked = v.State.IsSuspended || v.IoHeld ? 'd' : '-',
+            ActivityLogSuspended = v.LogSuspended,
+            SizeSectors = v.SizeSectors,
+            SentKiB = c.SentSectors / 2,
+            ReceivedKiB = c.ReceivedSectors / 2,
+            DiskWrittenKiB = c.WrittenSectors / 2,
+            DiskReadKiB = c.ReadSectors / 2,
+            ActivityLogWrites = c.LogWrites,
+            LocalPending = v.DiskOperations + v.MetaOperations,
+            PeerPending = c.PeerPending,
+            Unacknowledged = c.Unacknowledged,
+            ApplicationPending = c.ApplicationPending,
+            Epochs = Connection.EpochCount,
+            WriteOrdering = Connection.WriteOrdering,
+            OutOfSyncKiB = v.OutOfSyncBits * 4,
+            Uuids = v.Uuids,
+            Degraded = v.Degraded,
+            Progress = v.Progress(nowNs),
+        };
+    }
 
     /// <summary>
     /// So many front-end clients have the volume's device open. While any has, demoting and taking down are refused with
     /// "device in use" (-12).
     /// </summary>
-    public void OnOpenCount(long nowNs, int volume, int openCount) => throw new NotImplementedException();
+    public void OnOpenCount(long nowNs, int volume, int openCount)
+    {
+        NowNs = nowNs;
+        RequireVolume(volume).OpenCount = openCount;
+        RunScripts();
+    }
 }

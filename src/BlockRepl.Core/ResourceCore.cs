@@ -1,5 +1,7 @@
 using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
+using BlockRepl.Core.Resource;
+using BlockRepl.Core.State;
 
 namespace BlockRepl.Core;
 
@@ -11,14 +13,222 @@ namespace BlockRepl.Core;
 public sealed partial class ResourceCore
 {
     private readonly ICoreHost _host;
+    private readonly Volume[] _volumes;
+    private readonly ScriptQueue _commands = new();
+    private readonly List<(IoBatch Batch, int Into, int ByteCount)> _batchOperations = [];
+    private readonly Stack<int> _freeBatchOperations = new();
+    private readonly List<Action<int>> _handlerWaiters = [];
+    private ulong _order;
+    private bool _wake;
 
     public ResourceCore(ICoreHost host, ResourceOptions options)
     {
+        ArgumentNullException.ThrowIfNull(options);
+        Invariant.Require(options.Volumes.Count > 0, "a resource has at least one volume");
         _host = host;
         Options = options;
+        _volumes = new Volume[options.Volumes.Count];
+        for (int i = 0; i < _volumes.Length; i++)
+        {
+            _volumes[i] = new Volume(this, host, options.Volumes[i]);
+        }
+
+        Connection = new Connection(this, host);
     }
 
     public ResourceOptions Options { get; private set; }
+
+    internal Connection Connection { get; }
+
+    internal ReadOnlySpan<Volume> VolumesSpan => _volumes;
+
+    internal IReadOnlyList<Volume> Volumes => _volumes;
+
+    /// <summary>Follow-up work of state changes, strictly in their order.</summary>
+    internal ScriptQueue Worker { get; } = new();
+
+    internal Pool<Request> Requests { get; } = new(index => new Request(index));
+
+    internal Pool<PeerRequest> PeerRequests { get; } = new(index => new PeerRequest(index));
+
+    internal long NowNs { get; private set; }
+
+    /// <summary>Bytes of buffers rented for reads on behalf of the peer.</summary>
+    internal int PeerReadBytes { get; set; }
+
+    internal bool HasPeerRequests => PeerRequestCount > 0;
+
+    internal int PeerRequestCount
+    {
+        get
+        {
+            int count = 0;
+            foreach (Volume volume in _volumes)
+            {
+                count += volume.PeerRequestCount;
+            }
+
+            return count;
+        }
+    }
+
+    internal ulong NextOrder() => ++_order;
+
+    /// <summary>Something changed that held back requests may have waited for; they are tried at the end of the batch.</summary>
+    internal void WakeBlocked() => _wake = true;
+
+    internal Volume? FindVolume(int number)
+    {
+        foreach (Volume volume in _volumes)
+        {
+            if (volume.Number == number)
+            {
+                return volume;
+            }
+        }
+
+        return null;
+    }
+
+    internal bool IsPeerPrimaryElsewhere(Volume volume)
+    {
+        foreach (Volume other in _volumes)
+        {
+            if (other != volume && other.State.PeerRole == Role.Primary)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    internal void ReplaceNetOptions(NetOptions net) => Options = Options with { Net = net };
+
+    /// <summary>Books an operation of a script; false if the volume has no disk, which counts as a failure.</summary>
+    internal bool StartBatchOperation(Volume volume, IoBatch batch, int into, out IoToken token)
+    {
+        if (volume.Layout is null && volume.State.Disk != DiskState.Attaching)
+        {
+            batch.Failed = true;
+            token = default;
+            return false;
+        }
+
+        if (!_freeBatchOperations.TryPop(out int index))
+        {
+            index = _batchOperations.Count;
+            _batchOperations.Add(default);
+        }
+
+        batch.Pending++;
+        _batchOperations[index] = (batch, into, 0);
+        token = CoreToken.Io(TokenKind.Batch, index);
+        return true;
+    }
+
+    private void EndBatchOperation(Volume volume, int index, IoError error, ReadOnlySpan<byte> data, bool meta)
+    {
+        (IoBatch batch, int into, _) = _batchOperations[index];
+        _batchOperations[index] = default;
+        _freeBatchOperations.Push(index);
+        volume.OnBatchOperationDone(meta);
+        batch.Pending--;
+        batch.Failed |= error != IoError.None;
+        if (error == IoError.None && data.Length > 0)
+        {
+            data.CopyTo(batch.Data.AsSpan(into));
+        }
+    }
+
+    /// <summary>resync-after: a volume pauses while one that it depends on resyncs or is paused itself.</summary>
+    internal void RecomputeDependencies()
+    {
+        foreach (Volume volume in _volumes)
+        {
+            Volume? first = FindVolume(volume.Options.Disk.ResyncAfterVolume);
+            if (first is not null)
+            {
+                volume.SetPausedByDependency(first.IsResyncing || first.State.IsPaused);
+            }
+        }
+    }
+
+    internal void ThawNoData()
+    {
+        foreach (Volume volume in _volumes)
+        {
+            volume.SetSuspended(noData: false);
+            volume.Thaw();
+        }
+    }
+
+    internal void ThawFencing()
+    {
+        foreach (Volume volume in _volumes)
+        {
+            volume.SetSuspended(fencing: false);
+            volume.Thaw();
+        }
+    }
+
+    internal void CheckAheadDrained() => _wake = true;
+
+    /// <summary>The connection was lost while Primary: the fence-peer handler finds out about the peer, or ends it.</summary>
+    internal void FenceIfPrimary()
+    {
+        foreach (Volume volume in _volumes)
+        {
+            if (Fencing.IsWanted(volume))
+            {
+                RunHandler(HandlerKind.FencePeer, volume, OnFenced);
+                return;
+            }
+        }
+    }
+
+    internal void RunHandler(HandlerKind handler, Volume volume, Action<int> then)
+    {
+        _handlerWaiters.Add(then);
+        _host.RunHandler(CoreToken.Io(TokenKind.Handler, _handlerWaiters.Count), handler, volume.Number);
+    }
+
+    private void OnFenced(int exitCode)
+    {
+        bool success = true;
+        foreach (Volume volume in _volumes)
+        {
+            if (!Fencing.IsWanted(volume))
+            {
+                continue;
+            }
+
+            StateRequest? change = Fencing.Interpret(exitCode, volume);
+            success &= change is { } request && volume.Change(request).Succeeded()
+                && volume.State.PeerDisk <= DiskState.Outdated;
+        }
+
+        _host.Log(
+            success ? CoreLogLevel.Information : CoreLogLevel.Error, -1,
+            $"fence-peer handler ended with {exitCode}: {(success ? "the peer is out of the way" : "I/O stays as it is")}");
+        if (success)
+        {
+            Worker.Add("fenced", AfterFenced());
+        }
+    }
+
+    private IEnumerable<Func<bool>> AfterFenced()
+    {
+        foreach (Volume volume in _volumes)
+        {
+            foreach (Func<bool> wait in volume.RotateIfWanted())
+            {
+                yield return wait;
+            }
+        }
+
+        ThawFencing();
+    }
 }
 
 /// <summary>One packet as the host cut it from a stream. Spans are valid during the call only.</summary>

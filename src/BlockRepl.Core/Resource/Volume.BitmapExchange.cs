@@ -1,0 +1,76 @@
+using BlockRepl.Core.Protocol;
+using BlockRepl.Core.State;
+
+namespace BlockRepl.Core.Resource;
+
+/// <summary>WFBitMapS and WFBitMapT: the two bitmaps become one.</summary>
+internal sealed partial class Volume
+{
+    private BitmapReceiver? _bitmapReceiver;
+
+    /// <summary>The transfer was asked for: it starts when the connection's data stream is not taken by another one.</summary>
+    private void BeginSendingBitmap() => Connection.QueueBitmap(this);
+
+    /// <summary>What is to be sent; the bitmap does not change until it is.</summary>
+    public BitmapSender? CreateBitmapSender(in Framing framing) => Bitmap is null
+        ? null
+        : new BitmapSender(Bitmap.Words.ToArray(), Bitmap.BitCount, framing, _core.Options.Net.UseRunLengthEncoding);
+
+    /// <summary>P_BITMAP or P_COMPRESSED_BITMAP; a violation ends the connection.</summary>
+    public ProtocolViolation OnBitmap(Command command, ReadOnlySpan<byte> body, in Framing framing)
+    {
+        if (Bitmap is null || State.Connection is not (ConnectionState.WFBitMapS or ConnectionState.WFBitMapT))
+        {
+            return ProtocolViolation.UnknownCommand;
+        }
+
+        _bitmapReceiver ??= new BitmapReceiver(Bitmap.BitCount, framing);
+        ProtocolViolation violation = _bitmapReceiver.Receive(command, body, Bitmap);
+        if (violation == ProtocolViolation.None && _bitmapReceiver.Complete)
+        {
+            _bitmapReceiver = null;
+            OnBitmapComplete();
+        }
+
+        return violation;
+    }
+
+    public bool IsReceivingBitmap => _bitmapReceiver is not null;
+
+    private void OnBitmapComplete()
+    {
+        LogLine(CoreLogLevel.Information, $"bitmap received, {Bitmap!.SetCount} blocks out of sync");
+        if (State.Connection == ConnectionState.WFBitMapT)
+        {
+            BeginSendingBitmap();
+        }
+        else
+        {
+            // The own bitmap may still be on its way out: the resync starts behind it.
+            _core.Worker.Add("start as source", StartAsSource());
+        }
+    }
+
+    private IEnumerable<Func<bool>> StartAsSource()
+    {
+        uint generation = Connection.Generation;
+        yield return () => !Connection.IsSendingBitmapOf(this);
+        if (Connection.IsCurrent(generation) && State.Connection == ConnectionState.WFBitMapS)
+        {
+            _host.RunHandler(default, HandlerKind.BeforeResyncSource, Number);
+            StartResyncAs(source: true);
+        }
+    }
+
+    /// <summary>The last packet of the own bitmap is queued.</summary>
+    public void OnBitmapSent()
+    {
+        if (State.Connection == ConnectionState.WFBitMapT)
+        {
+            _host.RunHandler(default, HandlerKind.BeforeResyncTarget, Number);
+            StartResyncAs(source: false);
+        }
+
+        _core.WakeBlocked();
+    }
+}

@@ -1,0 +1,293 @@
+using BlockRepl.Core.Bitmap;
+using BlockRepl.Core.Generations;
+using BlockRepl.Core.MetaData;
+using BlockRepl.Core.Protocol;
+using BlockRepl.Core.State;
+
+namespace BlockRepl.Core.Resource;
+
+/// <summary>What connections, commands and timers ask of a volume.</summary>
+internal sealed partial class Volume
+{
+    private const long AheadSettleNs = 1_000_000_000;
+    private const long AheadRetryNs = 100_000_000;
+
+    /// <summary>Application I/O waits: a role change is being made durable.</summary>
+    public bool IoHeld { get; set; }
+
+    /// <summary>Number of the last packet of the volume's packet sequence; from zero with each connection.</summary>
+    public uint PacketSequence { get; set; }
+
+    /// <summary>Ahead: when to look whether the resync can begin.</summary>
+    public long AheadCheckNs { get; private set; } = long.MaxValue;
+
+    public void BeginConnection()
+    {
+        ForgetPeer();
+        PacketSequence = 0;
+        AheadCheckNs = long.MaxValue;
+    }
+
+    /// <summary>The connection is gone and everything the peer sent is done: bits and superblock go to disk.</summary>
+    public IEnumerable<Func<bool>> AfterConnectionEnd()
+    {
+        AheadCheckNs = long.MaxValue;
+        foreach (Func<bool> wait in WriteBitmap())
+        {
+            yield return wait;
+        }
+
+        foreach (Func<bool> wait in SyncSuperBlock())
+        {
+            yield return wait;
+        }
+
+        SuspendLogIfAllSet();
+    }
+
+    public IEnumerable<Func<bool>> RotateIfWanted() =>
+        _newUuidWanted && State.Disk == DiskState.UpToDate && Uuids.Bitmap == 0 ? NewCurrentUuid() : [];
+
+    /// <summary>A barrier of the peer: true if a flush was started.</summary>
+    public bool FlushForBarrier(uint generation)
+    {
+        if (!HasDisk || !Options.Disk.DiskFlushes)
+        {
+            return false;
+        }
+
+        DiskOperations++;
+        _dataUnflushed = false;
+        _host.FlushDisk(Number, CoreToken.Io(TokenKind.Barrier, (int)generation));
+        return true;
+    }
+
+    public void OnBarrierFlushDone(int generation, IoError error)
+    {
+        DiskOperations--;
+        if (error != IoError.None)
+        {
+            OnDiskError(read: false, "flush");
+        }
+
+        Connection.OnBarrierFlushed(generation, error != IoError.None);
+    }
+
+    public void MarkOutOfSync(ulong sector, int byteCount) => Bitmap?.SetRange(sector, (ulong)byteCount);
+
+    /// <summary>The end of an event batch: pending extents, held back requests.</summary>
+    public void EndBatch(bool retry)
+    {
+        if (retry)
+        {
+            RetryBlockedPeerRequests();
+            RetryBlockedRequests();
+        }
+
+        StartCommit();
+        CheckAhead();
+    }
+
+    /// <summary>Whether writes are under way or in the transfer log, for a demotion.</summary>
+    public bool HasUnfinishedWrites => _firstActive is not null || Connection.HasLoggedWrites(this);
+
+    /// <summary>Requests that were frozen go on or are answered.</summary>
+    public void Thaw()
+    {
+        Request? next;
+        for (Request? request = _firstActive; request is not null; request = next)
+        {
+            next = request.NextActive;
+            if (request.Started)
+            {
+                CheckAnswered(request);
+            }
+        }
+
+        _core.WakeBlocked();
+    }
+
+    private void CheckAhead()
+    {
+        if (State.Connection != ConnectionState.Ahead)
+        {
+            AheadCheckNs = long.MaxValue;
+        }
+        else if (AheadCheckNs == long.MaxValue && Connection.InFlightSectors(this) == 0)
+        {
+            AheadCheckNs = _core.NowNs + AheadSettleNs;
+        }
+    }
+
+    /// <summary>The queue to the peer has drained: back to replication by way of a resync.</summary>
+    public void OnAheadTimer(long nowNs)
+    {
+        if (State.Connection != ConnectionState.Ahead)
+        {
+            AheadCheckNs = long.MaxValue;
+        }
+        else if (Connection.InFlightSectors(this) > 0)
+        {
+            AheadCheckNs = long.MaxValue;
+        }
+        else if (PeerRequestCount > 0)
+        {
+            AheadCheckNs = nowNs + AheadRetryNs;
+        }
+        else
+        {
+            AheadCheckNs = long.MaxValue;
+            StartResyncAs(source: true);
+        }
+    }
+
+    public void SetPausedByDependency(bool paused)
+    {
+        if (State.PausedByDependency != paused)
+        {
+            ChangeTo(State with { PausedByDependency = paused }, hard: true);
+        }
+    }
+
+    public void SetPausedByUser(bool paused) => ChangeTo(State with { PausedByUser = paused }, hard: true);
+
+    public void SetSuspended(bool? user = null, bool? noData = null, bool? fencing = null) => ChangeTo(
+        State with
+        {
+            Suspended = user ?? State.Suspended,
+            SuspendedNoData = noData ?? State.SuspendedNoData,
+            SuspendedFencing = fencing ?? State.SuspendedFencing,
+        },
+        hard: true);
+
+    /// <summary>The end of a role change: generation, role mark, the peer, the disk.</summary>
+    public IEnumerable<Func<bool>> AfterRoleChange(bool forced)
+    {
+        bool primary = State.Role == Role.Primary;
+        bool alone = !IsConnected(State) || State.PeerDisk <= DiskState.Failed;
+        if (primary && HasDisk && (forced || (alone && Uuids.Bitmap == 0)))
+        {
+            SetUuids(Uuids.NewCurrent(_host.NextRandom(), primary: true));
+        }
+
+        SetUuids(Uuids.WithRole(primary));
+        _superBlockDirty |= Layout is not null;
+        foreach (Func<bool> wait in SyncSuperBlock())
+        {
+            yield return wait;
+        }
+
+        if (forced)
+        {
+            SendUuids();
+        }
+
+        SendState();
+    }
+
+    /// <summary>new-current-uuid; with clear on a pair of fresh disks: skip the initial sync.</summary>
+    public IEnumerable<Func<bool>> NewCurrentUuidCommand(bool clear, Action<CommandResult> answer)
+    {
+        bool connected = State.Connection == ConnectionState.Connected && Connection.AgreedVersion >= 90;
+        bool skip = clear && connected && Uuids.IsJustCreated;
+        if (!HasDisk || (!skip && State.Connection != ConnectionState.StandAlone))
+        {
+            answer(!HasDisk
+                ? new CommandResult(138, "there is no disk: attach it first")
+                : new CommandResult(151, "a new generation needs a StandAlone resource, or (with --clear-bitmap) two connected, freshly created disks"));
+            yield break;
+        }
+
+        SetUuids(Uuids.SetBitmapRotating(0).NewCurrent(_host.NextRandom(), State.Role == Role.Primary));
+        if (clear)
+        {
+            foreach (Func<bool> wait in ClearAllBits())
+            {
+                yield return wait;
+            }
+        }
+
+        foreach (Func<bool> wait in SyncSuperBlock())
+        {
+            yield return wait;
+        }
+
+        if (skip)
+        {
+            SendUuids(UuidFlags.SkipInitialSync);
+            SetUuids(Uuids with { Bitmap = 0 });
+            ChangeTo(State with { Disk = DiskState.UpToDate, PeerDisk = DiskState.UpToDate }, hard: true);
+            foreach (Func<bool> wait in SyncSuperBlock())
+            {
+                yield return wait;
+            }
+        }
+
+        answer(CommandResult.Success);
+    }
+
+    /// <summary>invalidate (remote: invalidate-remote) of a StandAlone node: no peer to ask, every bit set.</summary>
+    public IEnumerable<Func<bool>> InvalidateAlone(bool remote)
+    {
+        StateRequest request = remote
+            ? StateRequest.PeersDisk(DiskState.Inconsistent)
+            : StateRequest.OwnDisk(DiskState.Inconsistent);
+        Change(request, hard: true);
+        foreach (Func<bool> wait in SetAllBits())
+        {
+            yield return wait;
+        }
+
+        SuspendLogIfAllSet();
+    }
+
+    /// <summary>The resize command's local half; a positive number is DRBD's error code.</summary>
+    public IEnumerable<Func<bool>> Resize(AdminCommand.Resize wanted, Action<CommandResult> answer)
+    {
+        if (Layout is null || !HasDisk)
+        {
+            answer(new CommandResult(138, "there is no disk: attach it first"));
+            yield break;
+        }
+
+        if (State.Connection > ConnectionState.Connected)
+        {
+            answer(new CommandResult(130, "not while a resync or verify runs: wait for its end"));
+            yield break;
+        }
+
+        if (State.Role == Role.Secondary && State.PeerRole == Role.Secondary)
+        {
+            answer(new CommandResult(131, "one of the nodes must be Primary to resize"));
+            yield break;
+        }
+
+        Sizes.SizeInput input = new(
+            Layout.MaxCapacitySectors, PeerDiskSectors, SizeSectors, wanted.SizeSectors, IsConnected(State),
+            wanted.AssumePeerHasSpace);
+        Sizes.SizeVerdict verdict = Sizes.DeviceSize.Determine(input, layoutChange: false);
+        if (verdict.Error != Sizes.SizeError.None)
+        {
+            answer(new CommandResult((int)verdict.Error, $"the size cannot be taken: {verdict.Error}"));
+            yield break;
+        }
+
+        LimitSectors = wanted.SizeSectors;
+        bool grew = verdict.Sectors > SizeSectors;
+        foreach (Func<bool> wait in SetSize(verdict.Sectors, wanted.AssumeClean))
+        {
+            yield return wait;
+        }
+
+        if (IsConnected(State))
+        {
+            _resizePending = grew;
+            SendUuids();
+            DeviceSizeFlags flags = (wanted.AssumePeerHasSpace ? DeviceSizeFlags.Forced : 0)
+                | (wanted.AssumeClean ? DeviceSizeFlags.NoResync : 0);
+            SendSizes(triggerReply: true, flags);
+        }
+
+        answer(CommandResult.Success);
+    }
+}

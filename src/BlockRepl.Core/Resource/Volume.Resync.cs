@@ -1,0 +1,303 @@
+using BlockRepl.Core.Bitmap;
+using BlockRepl.Core.Generations;
+using BlockRepl.Core.MetaData;
+using BlockRepl.Core.Protocol;
+using BlockRepl.Core.Resync;
+using BlockRepl.Core.State;
+
+namespace BlockRepl.Core.Resource;
+
+/// <summary>Start and end of a resync, on both sides; what is common to source and target.</summary>
+internal sealed partial class Volume
+{
+    private readonly ResyncController _controller = new();
+    private readonly ResyncMarks _marks = new();
+    private ulong _resyncFailedBits;
+    private bool _finishing;
+    private bool _usesChecksums;
+
+    public bool IsResyncing => State.Connection is ConnectionState.SyncSource or ConnectionState.SyncTarget
+        or ConnectionState.PausedSyncS or ConnectionState.PausedSyncT;
+
+    private bool IsTarget => State.Connection is ConnectionState.SyncTarget or ConnectionState.PausedSyncT;
+
+    private bool IsSource => State.Connection is ConnectionState.SyncSource or ConnectionState.PausedSyncS;
+
+    /// <summary>The part of a state change that resync bookkeeping needs at once.</summary>
+    private void FollowSyncState(in VolumeState old, in VolumeState next)
+    {
+        bool wasSync = IsSyncState(old.Connection);
+        bool isSync = IsSyncState(next.Connection);
+        if (isSync && !wasSync)
+        {
+            _resyncFailedBits = 0;
+            _finishing = false;
+            _controller.Reset();
+            _marks.Start(_core.NowNs, Bitmap?.SetCount ?? 0, isVerify: false);
+            NetOptionsForResync();
+            BeginRequesting();
+        }
+
+        if (next.Connection is ConnectionState.VerifyS or ConnectionState.VerifyT && old.Connection != next.Connection)
+        {
+            BeginVerify(next.Connection);
+        }
+
+        bool paused = next.Connection is ConnectionState.PausedSyncS or ConnectionState.PausedSyncT;
+        if (paused)
+        {
+            _marks.Pause(_core.NowNs);
+        }
+        else
+        {
+            _marks.Resume(_core.NowNs);
+        }
+
+        if (old.Connection > ConnectionState.Connected && next.Connection <= ConnectionState.Connected)
+        {
+            AbortResyncWork();
+        }
+
+        if (next.Connection == ConnectionState.Ahead && old.Connection != ConnectionState.Ahead)
+        {
+            ForgetOutstandingRequests();
+        }
+
+        if (next.Connection == ConnectionState.Behind)
+        {
+            ForgetOutstandingRequests();
+        }
+    }
+
+    private void NetOptionsForResync()
+    {
+        Core.Options.NetOptions net = _core.Options.Net;
+        bool crashed = CrashedPrimary || (PeerUuids is { } peer && (peer.Flags & UuidFlags.CrashedPrimary) != 0);
+        _usesChecksums = Connection.ChecksumAlgorithm != DigestAlgorithm.None && Connection.AgreedVersion >= 89
+            && (!net.ChecksumsAfterCrashOnly || crashed);
+    }
+
+    private static bool IsSyncState(ConnectionState c) => c is ConnectionState.SyncSource or ConnectionState.SyncTarget
+        or ConnectionState.PausedSyncS or ConnectionState.PausedSyncT;
+
+    /// <summary>Requests that nobody will answer, and verify positions, are forgotten; bits stay as they are.</summary>
+    private void AbortResyncWork()
+    {
+        ForgetOutstandingRequests();
+        EndVerifyWork();
+        _finishing = false;
+    }
+
+    /// <summary>Item 5: this node became the source. Its sync UUID is durable before the peer learns of it.</summary>
+    private IEnumerable<Func<bool>> AfterSyncSource(VolumeState old, VolumeState next)
+    {
+        bool became = IsSourceState(next.Connection) && !IsSourceState(old.Connection);
+        if (!became)
+        {
+            yield break;
+        }
+
+        uint generation = Connection.Generation;
+        SetUuids(Uuids.StartSyncSource(_host.NextRandom(), out ulong syncUuid));
+        foreach (Func<bool> wait in SyncSuperBlock())
+        {
+            yield return wait;
+        }
+
+        if (Connection.IsCurrent(generation) && IsSource)
+        {
+            Connection.Send(this, Command.SyncUuid, new SyncUuidPacket(syncUuid));
+            _core.WakeBlocked();
+        }
+    }
+
+    private static bool IsSourceState(ConnectionState c) => c is ConnectionState.SyncSource or ConnectionState.PausedSyncS;
+
+    /// <summary>invalidate and invalidate-remote: every bit on both nodes, no bitmap exchange.</summary>
+    private IEnumerable<Func<bool>> StartFullSync(ConnectionState role)
+    {
+        uint generation = Connection.Generation;
+        foreach (Func<bool> wait in SetAllBits())
+        {
+            yield return wait;
+        }
+
+        if (!Connection.IsCurrent(generation) || State.Connection != role)
+        {
+            yield break;
+        }
+
+        StartResyncAs(role == ConnectionState.StartingSyncS);
+    }
+
+    /// <summary>Both bitmaps are the same: the source starts, the target waits for P_SYNC_UUID.</summary>
+    private void StartResyncAs(bool source)
+    {
+        VolumeState wanted = source
+            ? State with { Connection = ConnectionState.SyncSource, PeerDisk = DiskState.Inconsistent }
+            : State with { Connection = ConnectionState.WFSyncUUID };
+        ChangeTo(wanted, hard: true);
+        _core.RecomputeDependencies();
+    }
+
+    /// <summary>P_SYNC_UUID. Runs as the receiver's script: nothing behind it is looked at before it ends.</summary>
+    public IEnumerable<Func<bool>> OnSyncUuid(ulong syncUuid)
+    {
+        uint generation = Connection.Generation;
+        yield return () => State.Connection is ConnectionState.WFSyncUUID or ConnectionState.Behind
+            || !Connection.IsCurrent(generation) || !HasDisk;
+        if (!Connection.IsCurrent(generation) || !HasDisk)
+        {
+            yield break;
+        }
+
+        // 1. the first resync block is written; 2. power fails; 3. the disk still says "consistent, old generation", which it
+        // no longer is. So "Inconsistent" and the sync UUID are durable before the first block is asked for.
+        SetUuids(Uuids.StartSyncTarget(syncUuid, State.Role == Role.Primary));
+        _holdRequests = true;
+        ChangeTo(State with { Connection = ConnectionState.SyncTarget, Disk = DiskState.Inconsistent }, hard: true);
+        _core.RecomputeDependencies();
+        foreach (Func<bool> wait in SyncSuperBlock())
+        {
+            yield return wait;
+        }
+
+        _holdRequests = false;
+        CheckTargetFinished();
+    }
+
+    /// <summary>Target: ends the resync when no bit is left but those that failed.</summary>
+    private void CheckTargetFinished()
+    {
+        if (!IsTarget || _finishing || Bitmap is null || _outstandingBlocks > 0 || _holdRequests
+            || Bitmap.SetCount > _resyncFailedBits)
+        {
+            return;
+        }
+
+        _finishing = true;
+        _core.Worker.Add("finish resync", FinishTarget());
+    }
+
+    private IEnumerable<Func<bool>> FinishTarget()
+    {
+        uint generation = Connection.Generation;
+
+        // The answer proves that the source has seen every ack; without it it would ignore the P_STATE and stay SyncSource.
+        uint ping = Connection.Ping();
+        yield return () => Connection.IsPingAnswered(ping) || !Connection.IsCurrent(generation) || !IsTarget;
+        if (!Connection.IsCurrent(generation) || !IsTarget || Bitmap is null)
+        {
+            _finishing = false;
+            yield break;
+        }
+
+        if (Bitmap.SetCount > 0)
+        {
+            LogLine(CoreLogLevel.Error, $"resync ends with {_resyncFailedBits} blocks that could not be copied: this disk stays Inconsistent; disconnect and connect to try again");
+            ChangeTo(State with { Connection = ConnectionState.Connected }, hard: true);
+            yield break;
+        }
+
+        // The data before what says that they are good.
+        IoBatch flush = new();
+        FlushDisk(flush);
+        yield return () => flush.IsDone;
+        if (!flush.Failed)
+        {
+            _resyncDataUnflushed = false;
+        }
+
+        foreach (Func<bool> wait in WriteBitmap())
+        {
+            yield return wait;
+        }
+
+        if (!Connection.IsCurrent(generation) || !IsTarget || PeerUuids is not { } peer)
+        {
+            _finishing = false;
+            yield break;
+        }
+
+        SetUuids(Uuids.FinishSyncTarget(peer.Uuids, State.Role == Role.Primary));
+        PeerUuids = peer with { Uuids = Uuids, Flags = UuidFlags.None };
+        ApplyFlagsFor(State with { Disk = DiskState.UpToDate, Connection = ConnectionState.Connected });
+        foreach (Func<bool> wait in SyncSuperBlock())
+        {
+            yield return wait;
+        }
+
+        if (!Connection.IsCurrent(generation) || !HasDisk)
+        {
+            // The new set is durable; the source will see that the resync was finished (rule 35).
+            yield break;
+        }
+
+        LogLine(CoreLogLevel.Information, "resync done (target)");
+        ChangeTo(
+            State with { Connection = ConnectionState.Connected, Disk = DiskState.UpToDate, PeerDisk = DiskState.UpToDate },
+            hard: true);
+        _host.RunHandler(default, HandlerKind.AfterResyncTarget, Number);
+    }
+
+    private void ApplyFlagsFor(in VolumeState state)
+    {
+        uint flags = ((uint)_superBlock.Flags & ~StateRules.MetaDataFlagsMask) | StateRules.MetaDataFlags(state, CrashedPrimary);
+        UpdateSuperBlock(_superBlock with { Flags = (SuperBlockFlags)flags });
+    }
+
+    /// <summary>Source: the target says that it is up to date. True if this ends the resync.</summary>
+    private bool FinishSource()
+    {
+        if (Bitmap is null || Bitmap.SetCount > _resyncFailedBits || _finishing)
+        {
+            return false;
+        }
+
+        _finishing = true;
+        LogLine(CoreLogLevel.Information, "resync done (source)");
+        SetUuids(Uuids.FinishSyncSource());
+        if (PeerUuids is { } peer)
+        {
+            PeerUuids = peer with { Uuids = Uuids, Flags = UuidFlags.None };
+        }
+
+        Connection.Ping();
+        ChangeTo(State with { Connection = ConnectionState.Connected, PeerDisk = DiskState.UpToDate }, hard: true);
+        return true;
+    }
+
+    /// <summary>Blocks that now are the same on both nodes.</summary>
+    private void ClearInSync(ulong sector, int byteCount)
+    {
+        if (Bitmap is null)
+        {
+            return;
+        }
+
+        Bitmap.ClearRange(sector, (ulong)byteCount);
+        if (Connection.AgreedVersion < 96 && IsSource && Bitmap.SetCount == 0)
+        {
+            FinishSource();
+        }
+
+        CheckTargetFinished();
+    }
+
+    /// <summary>What the status shows of a running resync or verify.</summary>
+    public ResyncProgress? Progress(long nowNs)
+    {
+        if (State.Connection is ConnectionState.VerifyS or ConnectionState.VerifyT)
+        {
+            return _marks.Progress(nowNs, _verifyLeft, State.Connection == ConnectionState.VerifyS ? _controller.WantKiBPerSecond : 0);
+        }
+
+        if (State.Connection is not (ConnectionState.SyncSource or ConnectionState.SyncTarget) || Bitmap is null)
+        {
+            return null;
+        }
+
+        ulong left = Bitmap.SetCount - Math.Min(Bitmap.SetCount, _resyncFailedBits);
+        return _marks.Progress(nowNs, left, IsTarget ? _controller.WantKiBPerSecond : 0);
+    }
+}

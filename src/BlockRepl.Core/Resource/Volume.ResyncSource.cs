@@ -1,0 +1,114 @@
+using BlockRepl.Core.Protocol;
+using BlockRepl.Core.State;
+
+namespace BlockRepl.Core.Resource;
+
+/// <summary>SyncSource: answers the target's requests in an order that never puts old data behind new ones.</summary>
+internal sealed partial class Volume
+{
+    /// <summary>P_RS_DATA_REQUEST, P_RS_THIN_REQ, P_CSUM_RS_REQUEST (with the target's digest).</summary>
+    public void OnResyncRequest(Command command, in BlockRequest wanted, ReadOnlySpan<byte> digest)
+    {
+        if (State.Connection == ConnectionState.Ahead)
+        {
+            Connection.SendAck(this, Command.RsCancel, wanted.Sector, BlockIds.Syncer, wanted.ByteCount);
+            return;
+        }
+
+        if (State.Disk != DiskState.UpToDate)
+        {
+            Connection.SendAck(this, Command.NegRsDReply, wanted.Sector, wanted.BlockId, wanted.ByteCount);
+            return;
+        }
+
+        PeerRequest peer = NewPeerRequest(PeerRequestKind.SourceRead, wanted.Sector, wanted.ByteCount);
+        peer.Command = command;
+        peer.BlockId = BlockIds.Syncer;
+        digest.CopyTo(peer.Digest);
+        peer.DigestBytes = digest.Length;
+        Counters.Unacknowledged++;
+        TryStartPeer(peer);
+    }
+
+    private void FinishSourceRead(PeerRequest peer, bool ok)
+    {
+        if (!CanAnswer(peer))
+        {
+            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            RemovePeerRequest(peer);
+            return;
+        }
+
+        if (!ok)
+        {
+            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Connection.SendAck(this, Command.NegRsDReply, peer.Sector, BlockIds.Syncer, peer.ByteCount);
+            _resyncFailedBits += Blocks(peer.ByteCount);
+            RemovePeerRequest(peer);
+            return;
+        }
+
+        if (peer.Command == Command.CsumRsRequest && peer.DigestBytes == Connection.ChecksumAlgorithm.Size())
+        {
+            _host.Hash(
+                CoreToken.Io(TokenKind.PeerRequest, peer.Index), Connection.ChecksumAlgorithm, peer.Buffer, peer.ByteCount);
+            return;
+        }
+
+        if (peer.Command == Command.RsThinRequest && _host.IsZero(peer.Buffer, peer.ByteCount))
+        {
+            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Connection.Send(this, Command.RsDeallocated, new BlockDescription(peer.Sector, peer.ByteCount));
+            RemovePeerRequest(peer);
+            return;
+        }
+
+        ReplyWithBlocks(peer);
+    }
+
+    private void OnSourceHash(PeerRequest peer, ReadOnlySpan<byte> digest)
+    {
+        if (!CanAnswer(peer))
+        {
+            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            RemovePeerRequest(peer);
+            return;
+        }
+
+        if (digest.SequenceEqual(peer.Digest.AsSpan(0, peer.DigestBytes)))
+        {
+            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Connection.SendAck(this, Command.RsIsInSync, peer.Sector, BlockIds.Syncer, peer.ByteCount);
+            ClearInSync(peer.Sector, peer.ByteCount);
+            RemovePeerRequest(peer);
+            return;
+        }
+
+        ReplyWithBlocks(peer);
+    }
+
+    private void ReplyWithBlocks(PeerRequest peer)
+    {
+        Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+        Counters.PeerPending++;
+        Connection.SendReply(this, Command.RsDataReply, peer);
+
+        // Queued: whatever is queued later stands behind it in the stream, so writes to these blocks may go on.
+        peer.Kind = PeerRequestKind.Read;
+        _core.WakeBlocked();
+    }
+
+    /// <summary>P_RS_WRITE_ACK with ID_SYNCER.</summary>
+    public void OnResyncWritten(ulong sector, int byteCount)
+    {
+        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        ClearInSync(sector, byteCount);
+    }
+
+    /// <summary>P_NEG_ACK with ID_SYNCER: the target could not write.</summary>
+    public void OnResyncNotWritten(int byteCount)
+    {
+        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        _resyncFailedBits += Blocks(byteCount);
+    }
+}
