@@ -40,7 +40,11 @@ public sealed partial class ResourceCore
 
     internal Connection Connection { get; }
 
-    internal ReadOnlySpan<Volume> VolumesSpan => _volumes;
+    /// <summary>Planted defects; see there.</summary>
+    internal CoreFaults Faults { get; set; } = new();
+
+    /// <summary>The bits of a volume as they are in memory; null without a disk. For the simulator's checkers.</summary>
+    internal Bitmap.OutOfSyncBitmap? GetBitmap(int volume) => RequireVolume(volume).Bitmap;
 
     internal IReadOnlyList<Volume> Volumes => _volumes;
 

@@ -14,9 +14,6 @@ public sealed record VolumeStatus
     public required DiskState Disk { get; init; }
     public required DiskState PeerDisk { get; init; }
 
-    /// <summary>The node was alone before its last start: wait-connect uses degr-wfc-timeout.</summary>
-    public bool Degraded { get; init; }
-
     /// <summary>Null without a network configuration.</summary>
     public ReplicationProtocol? Protocol { get; init; }
     public bool Suspended { get; init; }

@@ -1,4 +1,5 @@
 using BlockRepl.Core.Protocol;
+using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;
 

@@ -189,7 +189,7 @@ internal sealed partial class Connection
         _core.CheckAheadDrained();
     }
 
-    private void OnConfirmed(Request request)
+    private static void OnConfirmed(Request request)
     {
         if (request.NetPending)
         {

@@ -87,8 +87,6 @@ internal sealed partial class Connection : IConnectHost
 
     public bool IsCurrent(uint generation) => generation == Generation && _phase == Phase.Operational;
 
-    public ulong PeerDiskSectors(Volume volume) => volume.PeerDiskSectors;
-
     public int MaxResyncBlocks => AgreedVersion >= 100 ? 256 : AgreedVersion >= 95 ? 32 : 8;
 
     /// <summary>The connect command.</summary>

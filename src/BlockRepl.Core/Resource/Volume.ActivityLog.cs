@@ -49,13 +49,13 @@ internal sealed partial class Volume
         _bitmapBusy = true;
         Log.BuildTransaction(_logBlock);
         Span<uint> evicted = stackalloc uint[ActivityLogBlock.MaxUpdates];
+        Span<byte> bytes = stackalloc byte[OutOfSyncBitmap.PageBytes];
         int count = Log.EvictedExtents(evicted);
         for (int i = 0; i < count; i++)
         {
             int page = OutOfSyncBitmap.PageOfExtent(evicted[i]);
             if (page < Bitmap!.PageCount && Bitmap.IsPageDirty(page))
             {
-                Span<byte> bytes = stackalloc byte[OutOfSyncBitmap.PageBytes];
                 Bitmap.CopyPage(page, bytes);
                 CommitWrite(Layout!.BitmapOffset + ((long)page * OutOfSyncBitmap.PageBytes), bytes);
             }

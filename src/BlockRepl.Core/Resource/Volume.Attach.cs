@@ -91,7 +91,7 @@ internal sealed partial class Volume
         if (error != MetaDataError.None || superBlock is null || layout is null)
         {
             int code = error == MetaDataError.Unclean83Log ? 165 : 119;
-            return new CommandResult(code, MetaDataErrors.Describe(error, batch.Data, offset));
+            return new CommandResult(code, MetaDataErrors.Describe(error, disk, $"the disk of volume {Number}", batch.Data));
         }
 
         bool inUse = State.Role == Role.Primary || State.PeerRole == Role.Primary;
@@ -103,7 +103,7 @@ internal sealed partial class Volume
 
         bool consistent = superBlock.Flags.HasFlag(SuperBlockFlags.Consistent);
         SizeInput sizes = new(
-            layout.MaxCapacitySectors, Connection.PeerDiskSectors(this), superBlock.SizeSectors, LimitSectors,
+            layout.MaxCapacitySectors, PeerDiskSectors, superBlock.SizeSectors, LimitSectors,
             IsConnected(State), AssumePeerHasSpace: false);
         SizeVerdict size = DeviceSize.Attach(sizes, consistent, SizeSectors);
         if (size.Error != SizeError.None)

@@ -169,8 +169,7 @@ internal sealed partial class Volume
         _resizePending = false;
         if (verdict.Resync == NewSpaceResync.Now && State.Connection == ConnectionState.Connected)
         {
-            bool source = State.Role != State.PeerRole ? State.Role == Role.Primary : Connection.ResolveConflicts;
-            StartResyncAs(source);
+            StartResyncOfNewSpace();
         }
         else if (verdict.Resync == NewSpaceResync.AfterNegotiation)
         {
@@ -337,7 +336,18 @@ internal sealed partial class Volume
         {
             Connection.OnVolumeConnected();
         }
+
+        bool bothDisks = State.Disk >= DiskState.Inconsistent && State.PeerDisk >= DiskState.Inconsistent;
+        if (_resyncNewSpace && bothDisks && State.Connection == ConnectionState.Connected)
+        {
+            _resyncNewSpace = false;
+            StartResyncOfNewSpace();
+        }
     }
+
+    /// <summary>Both nodes set the new area's bits themselves: no bitmap exchange.</summary>
+    private void StartResyncOfNewSpace() => StartResyncAs(
+        State.Role != State.PeerRole ? State.Role == Role.Primary : Connection.ResolveConflicts);
 
     private DiskState RealPeerDisk(in VolumeState peer)
     {
@@ -399,7 +409,7 @@ internal sealed partial class Volume
     {
         UuidsPacket theirs = PeerUuids!.Value;
         _considerResync = false;
-        SyncVerdict verdict = SyncDecision.Decide(new SyncDecisionInput
+        SyncDecisionInput input = new()
         {
             Own = Uuids,
             Peer = theirs.Uuids,
@@ -420,11 +430,12 @@ internal sealed partial class Volume
             Net = _core.Options.Net,
             Tentative = Connection.Tentative,
             PeerDryRun = Connection.PeerDryRun,
-        });
+        };
+        SyncVerdict verdict = SyncDecision.Decide(input);
         if (verdict.PrimaryMustDemote)
         {
-            StateChangeResult demoted = Change(StateRequest.BecomeSecondary);
-            LogLine(CoreLogLevel.Warning, $"{verdict.Explanation}: {demoted}");
+            bool demoted = Change(StateRequest.BecomeSecondary).Succeeded();
+            verdict = SyncDecision.Decide(input with { Demotion = demoted ? Demotion.Done : Demotion.Refused });
         }
 
         LogLine(CoreLogLevel.Information, verdict.Explanation);
@@ -444,6 +455,11 @@ internal sealed partial class Volume
         if (verdict.SplitBrainUnsolved)
         {
             _host.RunHandler(default, HandlerKind.SplitBrain, Number);
+        }
+
+        if (verdict.RunPrimaryLostAfterSplitBrain)
+        {
+            _host.RunHandler(default, HandlerKind.PrimaryLostAfterSplitBrain, Number);
         }
 
         if (verdict.RunPrimaryLost)

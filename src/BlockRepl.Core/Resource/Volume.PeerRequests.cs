@@ -80,7 +80,7 @@ internal sealed partial class Volume
     }
 
     /// <summary>What a buffer costs in the bound of <see cref="CoreLimits.PeerReadBytes"/>.</summary>
-    private static int BufferBytes(int byteCount) => Math.Max(4096, byteCount);
+    private static int BufferBytes(int byteCount) => (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(4096, byteCount));
 
     private bool RentPeerBuffer(PeerRequest peer)
     {
@@ -176,7 +176,7 @@ internal sealed partial class Volume
 
         // A resync read must not see half of a write, nor send old data behind a new P_DATA.
         bool minds = peer.Kind is PeerRequestKind.SourceRead or PeerRequestKind.TargetWrite or PeerRequestKind.VerifyTargetRead;
-        return minds && HasActiveWrite(peer.Sector, peer.EndSector);
+        return minds && !_core.Faults.ReplyResyncWithoutLock && HasActiveWrite(peer.Sector, peer.EndSector);
     }
 
     /// <summary>

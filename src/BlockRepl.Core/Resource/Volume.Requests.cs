@@ -382,7 +382,8 @@ internal sealed partial class Volume
     /// <summary>Answers the front end once neither half is pending; a copy on either side is success.</summary>
     public void CheckAnswered(Request request)
     {
-        bool pending = request.LocalPending || request.NetPending || request.SendPending || request.WaitsForEpochs;
+        bool waitsForPeer = request.NetPending && !_core.Faults.CompleteBeforePeer;
+        bool pending = request.LocalPending || waitsForPeer || request.SendPending || request.WaitsForEpochs;
         if (!request.Started || pending || request.Answered)
         {
             CheckDone(request);
@@ -404,6 +405,12 @@ internal sealed partial class Volume
         }
 
         request.Answered = true;
+        if (_core.Faults.ReleaseExtentAtAck && request.IsWrite)
+        {
+            request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
+            request.HeldLog = null;
+        }
+
         if (request.Replicated)
         {
             Connection.CloseEpochOf(request);
@@ -471,7 +478,8 @@ internal sealed partial class Volume
         }
 
         request.NetPending = false;
-        request.NetOk = request.PeerSetInSync = false;
+        request.NetOk &= _core.Faults.SkipBitsOnConnectionLoss;
+        request.PeerSetInSync = false;
         request.NetDone = true;
         request.WaitsForEpochs = false;
         CheckAnswered(request);
