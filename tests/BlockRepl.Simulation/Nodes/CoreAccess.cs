@@ -7,5 +7,5 @@ namespace BlockRepl.Simulation.Nodes;
 internal static class CoreAccess
 {
     /// <summary>The bitmap in memory; null without a disk.</summary>
-    public static OutOfSyncBitmap? Bitmap(ResourceCore core, int volume) => null;
+    public static OutOfSyncBitmap? Bitmap(ResourceCore core, int volume) => core.GetBitmap(volume);
 }
