@@ -1,0 +1,258 @@
+/*
+ * blockrepl_native: the part of BlockRepl that is C.
+ *
+ * A ring for disk and socket operations, digests of many messages at once, facts about block devices, and a few
+ * process calls. Every function returns zero (or a count) for success and a negative errno for failure. Structures
+ * that cross the boundary have fixed-width fields and no hidden padding; brn_struct_size() tells their sizes.
+ */
+#ifndef BLOCKREPL_NATIVE_H
+#define BLOCKREPL_NATIVE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BRN_API __attribute__((visibility("default")))
+
+/* Raised whenever a structure, a constant or the meaning of a function changes. */
+#define BRN_ABI_VERSION 1u
+
+enum brn_struct {
+    BRN_STRUCT_OP = 0,
+    BRN_STRUCT_COMPLETION = 1,
+    BRN_STRUCT_IOVEC = 2,
+    BRN_STRUCT_RING_OPTIONS = 3,
+    BRN_STRUCT_DIGEST_ITEM = 4,
+    BRN_STRUCT_DEVICE_INFO = 5,
+    BRN_STRUCT_SOCKET_OPTIONS = 6,
+};
+
+BRN_API uint32_t brn_abi_version(void);
+
+/* Bytes of a shared structure; 0 for an unknown one. */
+BRN_API uint32_t brn_struct_size(uint32_t which);
+
+/* Offset of a structure's last field, a second witness of its layout; 0 for an unknown one. */
+BRN_API uint32_t brn_struct_last_offset(uint32_t which);
+
+/* ---- ring ---------------------------------------------------------------------------------------------------- */
+
+enum brn_backend {
+    BRN_BACKEND_AUTO = 0, /* io_uring where the kernel has it and allows it, else epoll */
+    BRN_BACKEND_IO_URING = 1,
+    BRN_BACKEND_EPOLL = 2, /* epoll for sockets, worker threads for the disk */
+};
+
+enum brn_op_kind {
+    BRN_OP_NOP = 0,      /* completes with 0 */
+    BRN_OP_READ = 1,     /* length bytes at offset to address, all of them: result 0 */
+    BRN_OP_WRITE = 2,    /* length bytes from address to offset, all of them: result 0 */
+    BRN_OP_DATASYNC = 3, /* fdatasync */
+    BRN_OP_RECV = 4,     /* up to length bytes to address: result = bytes, 0 at end of stream */
+    BRN_OP_SEND = 5,     /* address = array of length brn_iovec (at most BRN_MAX_IOVECS): result = bytes, may be short */
+    BRN_OP_ACCEPT = 6,   /* result = new descriptor, close-on-exec */
+    BRN_OP_CONNECT = 7,  /* address = sockaddr of length bytes */
+    BRN_OP_CLOSE = 8,
+    BRN_OP_POLL = 9,     /* length = poll events: result = events that came; once */
+    BRN_OP_CANCEL = 10,  /* offset = user_data of the target: 0 tried, -ENOENT not there, -EALREADY too late */
+    BRN_OP_DISCARD = 11, /* length bytes at offset; content unimportant afterwards */
+    BRN_OP_ZERO = 12,    /* length bytes at offset read as zeroes afterwards */
+};
+
+enum brn_op_flags {
+    BRN_FLAG_FUA = 1,      /* WRITE: completes when durable */
+    BRN_FLAG_ALL = 2,      /* RECV: completes only with all bytes, or short at end of stream */
+    BRN_FLAG_NO_UNMAP = 4, /* ZERO: the space stays allocated */
+};
+
+#define BRN_MAX_IOVECS 64u
+#define BRN_MAX_OPS 32768u
+#define BRN_MAX_WORKERS 64u
+
+/* One operation. Memory behind address (and behind the iovecs) must stay until its completion was reaped. */
+typedef struct brn_op {
+    uint64_t user_data;
+    uint64_t offset;
+    uint64_t address;
+    uint64_t length;
+    int32_t fd;
+    uint16_t kind;
+    uint16_t flags;
+} brn_op;
+
+/* result: what the kind says, or a negative errno. */
+typedef struct brn_completion {
+    uint64_t user_data;
+    int32_t result;
+    uint32_t reserved;
+} brn_completion;
+
+/* Laid out as struct iovec of a 64-bit system. */
+typedef struct brn_iovec {
+    uint64_t address;
+    uint64_t length;
+} brn_iovec;
+
+typedef struct brn_ring_options {
+    uint32_t backend;
+    uint32_t max_ops; /* operations in flight, 1 to BRN_MAX_OPS */
+    uint32_t workers; /* threads for blocking calls, 1 to BRN_MAX_WORKERS; started when first needed */
+    uint32_t max_fds; /* epoll: descriptors below this number may be used with socket operations */
+} brn_ring_options;
+
+typedef struct brn_ring brn_ring;
+
+/* Makes a ring. -ENOSYS or -EPERM: io_uring was asked for and the kernel lacks or forbids it. */
+BRN_API int32_t brn_ring_create(const brn_ring_options *options, brn_ring **ring);
+
+/* BRN_BACKEND_IO_URING or BRN_BACKEND_EPOLL. */
+BRN_API int32_t brn_ring_backend(const brn_ring *ring);
+
+/*
+ * One turn: starts all n_ops operations, then waits until something has completed, the timeout (nanoseconds; 0 = do not
+ * wait, negative = for ever) is over, or brn_ring_wake was called. Returns the number of completions stored (at most max),
+ * which may be 0 before the timeout. -ENOBUFS: more than max_ops would be in flight; nothing was started. Operations
+ * that cannot be started are completed with an error. Always called by the same thread.
+ */
+BRN_API int32_t brn_ring_run(
+    brn_ring *ring,
+    const brn_op *ops,
+    uint32_t n_ops,
+    brn_completion *completions,
+    uint32_t max,
+    int64_t timeout_ns);
+
+/* Ends a wait, now or the next one. From any thread. */
+BRN_API void brn_ring_wake(brn_ring *ring);
+
+/* Operations started and not yet reaped. */
+BRN_API uint32_t brn_ring_in_flight(const brn_ring *ring);
+
+/* Asks for the end of everything in flight; completions still have to be reaped. From the ring's thread. */
+BRN_API int32_t brn_ring_cancel_all(brn_ring *ring);
+
+/* Makes a socket ready for this ring's backend (blocking or not). */
+BRN_API int32_t brn_ring_adopt_socket(const brn_ring *ring, int32_t fd);
+
+/* -EBUSY while operations are in flight, except with force, which is for a process about to end. */
+BRN_API int32_t brn_ring_destroy(brn_ring *ring, uint32_t force);
+
+/* ---- digests ------------------------------------------------------------------------------------------------- */
+
+/* The numbers are those of the C# enumeration DigestAlgorithm. */
+enum brn_digest_algorithm {
+    BRN_DIGEST_CRC32C = 1, /* 4 bytes, least significant first */
+    BRN_DIGEST_MD5 = 2,    /* 16 bytes */
+    BRN_DIGEST_SHA1 = 3,   /* 20 bytes */
+    BRN_DIGEST_SHA256 = 4, /* 32 bytes */
+};
+
+/* Implementations. Not every processor has every one; scalar is always there. */
+enum brn_digest_variant {
+    BRN_VARIANT_AUTO = 0,
+    BRN_VARIANT_SCALAR = 1,
+    BRN_VARIANT_SSE2 = 2, /* MD5, 4 messages at a time */
+    BRN_VARIANT_AVX2 = 3, /* MD5, 8 messages at a time */
+    BRN_VARIANT_NEON = 4, /* MD5, 4 messages at a time */
+    BRN_VARIANT_CPU = 5,  /* the processor's own instructions for SHA-1, SHA-256 or CRC-32C */
+    BRN_VARIANT_AVX512 = 6, /* MD5, 16 messages at a time */
+};
+
+typedef struct brn_digest_item {
+    uint64_t data;   /* address */
+    uint64_t length; /* bytes */
+    uint64_t output; /* address of the digest */
+} brn_digest_item;
+
+/* Digests of independent messages of any lengths. -EINVAL: no such algorithm; -ENOTSUP: no such variant here. */
+BRN_API int32_t brn_digest(uint32_t algorithm, uint32_t variant, const brn_digest_item *items, uint32_t n_items);
+
+/* The variant that AUTO stands for with many messages. */
+BRN_API int32_t brn_digest_best_variant(uint32_t algorithm);
+
+/* ---- devices ------------------------------------------------------------------------------------------------- */
+
+enum brn_open_flags {
+    BRN_OPEN_READ_ONLY = 1,
+    BRN_OPEN_EXCLUSIVE = 2, /* a block device is claimed, a file locked; -EBUSY if somebody has it */
+};
+
+enum brn_device_flags {
+    BRN_DEVICE_BLOCK = 1,           /* a block device, else a regular file */
+    BRN_DEVICE_DISCARD = 2,         /* discards are carried out */
+    BRN_DEVICE_DISCARD_ZEROES = 4,  /* discarded areas are sure to read as zeroes */
+    BRN_DEVICE_READ_ONLY = 8,
+    BRN_DEVICE_DIRECT = 16,         /* opened with O_DIRECT */
+};
+
+typedef struct brn_device_info {
+    uint64_t size; /* bytes, a multiple of 512 */
+    uint32_t logical_block;
+    uint32_t physical_block;
+    uint32_t flags;
+    uint32_t reserved;
+} brn_device_info;
+
+/* Opens with O_DIRECT where possible. Returns the descriptor. -ENOTBLK: neither a block device nor a regular file. */
+BRN_API int32_t brn_device_open(const char *path, uint32_t flags);
+
+BRN_API int32_t brn_device_info_get(int32_t fd, brn_device_info *info);
+
+/* ---- sockets ------------------------------------------------------------------------------------------------- */
+
+enum brn_socket_flags {
+    BRN_SOCKET_NO_DELAY = 1,   /* TCP_NODELAY; ignored for Unix sockets */
+    BRN_SOCKET_REUSE_PORT = 2, /* not used by default */
+};
+
+typedef struct brn_socket_options {
+    int32_t send_buffer;    /* SO_SNDBUF, 0 = the kernel's choice */
+    int32_t receive_buffer; /* SO_RCVBUF, 0 = the kernel's choice */
+    uint32_t flags;
+    uint32_t backlog; /* for listen */
+} brn_socket_options;
+
+/* A socket for a connect, bound to local (or not, with local_length 0). Returns the descriptor. */
+BRN_API int32_t brn_socket_create(
+    int32_t family, const void *local, uint32_t local_length, const brn_socket_options *options);
+
+/* A bound, listening socket. Returns the descriptor. */
+BRN_API int32_t brn_socket_listen(const void *local, uint32_t local_length, const brn_socket_options *options);
+
+/* Applies buffer sizes and TCP_NODELAY to an existing socket. */
+BRN_API int32_t brn_socket_configure(int32_t fd, const brn_socket_options *options);
+
+/* Own (peer = 0) or peer's address; length in: room, out: bytes. */
+BRN_API int32_t brn_socket_name(int32_t fd, uint32_t peer, void *address, uint32_t *length);
+
+/* Ends both directions; operations in flight come back. */
+BRN_API int32_t brn_socket_shutdown(int32_t fd);
+
+/* A close will reset the connection and drop what is unsent. */
+BRN_API int32_t brn_socket_reset_on_close(int32_t fd);
+
+BRN_API int32_t brn_close(int32_t fd);
+
+/* ---- process and memory -------------------------------------------------------------------------------------- */
+
+/* Address space for buffers: anonymous, resident when touched. The length is a multiple of the page size. */
+BRN_API int32_t brn_memory_reserve(uint64_t length, void **address);
+
+BRN_API int32_t brn_memory_release(void *address, uint64_t length);
+
+/* Locks all present and future memory, pages when they are touched. */
+BRN_API int32_t brn_process_lock_memory(void);
+
+/* Memory reclaim will not wait for this process's own writes. */
+BRN_API int32_t brn_process_set_io_flusher(void);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+BRN_API int64_t brn_monotonic_ns(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
