@@ -227,8 +227,8 @@ BRN_API int32_t brn_socket_configure(int32_t fd, const brn_socket_options *optio
 /* Own (peer = 0) or peer's address; length in: room, out: bytes. */
 BRN_API int32_t brn_socket_name(int32_t fd, uint32_t peer, void *address, uint32_t *length);
 
-/* Ends both directions; operations in flight come back. */
-BRN_API int32_t brn_socket_shutdown(int32_t fd);
+/* Ends sending (both = 0) or both directions; then operations in flight come back. */
+BRN_API int32_t brn_socket_shutdown(int32_t fd, uint32_t both);
 
 /* A close will reset the connection and drop what is unsent. */
 BRN_API int32_t brn_socket_reset_on_close(int32_t fd);

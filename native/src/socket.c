@@ -93,9 +93,9 @@ int32_t brn_socket_name(int32_t fd, uint32_t peer, void *address, uint32_t *leng
     return result == 0 ? 0 : -errno;
 }
 
-int32_t brn_socket_shutdown(int32_t fd)
+int32_t brn_socket_shutdown(int32_t fd, uint32_t both)
 {
-    return shutdown(fd, SHUT_RDWR) == 0 ? 0 : -errno;
+    return shutdown(fd, both ? SHUT_RDWR : SHUT_WR) == 0 ? 0 : -errno;
 }
 
 int32_t brn_socket_reset_on_close(int32_t fd)

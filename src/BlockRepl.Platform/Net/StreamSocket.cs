@@ -1,69 +1,94 @@
 using System.IO.Pipelines;
 using System.Net;
+using System.Runtime.InteropServices;
 using BlockRepl.Core;
 using BlockRepl.Platform.Buffers;
 using BlockRepl.Platform.Loop;
+using BlockRepl.Platform.Native;
 
 namespace BlockRepl.Platform.Net;
-
-/// <summary>Sizes and times of a stream.</summary>
-public sealed record StreamSocketOptions
-{
-    /// <summary>SO_SNDBUF and SO_RCVBUF in bytes; 0 leaves them to the kernel's tuning.</summary>
-    public int SendBufferBytes { get; init; }
-
-    public int ReceiveBufferBytes { get; init; }
-
-    /// <summary>Receiving stops when so much lies unread in the input pipe.</summary>
-    public int PauseInputBytes { get; init; } = 64 << 10;
-
-    /// <summary>Receiving goes on when less than this is left.</summary>
-    public int ResumeInputBytes { get; init; } = 32 << 10;
-
-    /// <summary>Largest sum of small packets (not payloads) that may wait to be sent.</summary>
-    public int MaxQueuedPacketBytes { get; init; } = 8 << 20;
-
-    public bool NoDelay { get; init; } = true;
-}
-
-/// <summary>Receives a stream's events on the loop's thread; never called from inside a call to the stream.</summary>
-public interface IStreamHandler
-{
-    /// <summary>A connect succeeded; receiving has begun.</summary>
-    void OnConnected(StreamSocket stream);
-
-    /// <summary>
-    /// <see cref="StreamSocket.Input"/> has new bytes: TryRead, parse, AdvanceTo. What was left unexamined can be read later
-    /// at any time; what was examined comes again with the next bytes.
-    /// </summary>
-    void OnReceived(StreamSocket stream);
-
-    /// <summary>The bytes wanted by <see cref="StreamSocket.ReceiveInto"/> are in the buffer. Input may hold more bytes already.</summary>
-    void OnPayloadReceived(StreamSocket stream, ulong token);
-
-    /// <summary>
-    /// A payload was handed to the kernel whole, or (<paramref name="aborted"/>) never will be; its buffer is free.
-    /// In the order queued, exactly once for each, also after a Close.
-    /// </summary>
-    void OnSent(StreamSocket stream, ulong token, bool aborted);
-
-    /// <summary>
-    /// The stream ended by itself (not by Close). What arrived before was delivered. A pending ReceiveInto is over: its
-    /// buffer is the caller's again. <paramref name="errno"/> is 0 or positive.
-    /// </summary>
-    void OnClosed(StreamSocket stream, StreamCloseReason reason, int errno);
-
-    /// <summary>The last event: the descriptor is closed, the kernel owns no buffer any more, every OnSent was delivered.</summary>
-    void OnReleased(StreamSocket stream);
-}
 
 /// <summary>
 /// A connected TCP or Unix stream on a loop. Received bytes go to a pipe (headers, small packets) or, on request, straight
 /// into an aligned buffer (payloads). Small packets are copied into send blocks, payloads are sent from their buffers;
 /// one send is in flight at a time and takes as much as is queued. Belongs to the loop's thread.
 /// </summary>
-public sealed class StreamSocket
+/// <remarks>
+/// States: Connecting, Open, Lingering (closed by the owner, still sending), Closed (waits for what the kernel has),
+/// Released. A stream only moves forward in this list, and one funnel, <see cref="Finish"/>, leads to Closed.
+/// </remarks>
+public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
 {
+    private readonly EventLoop _loop;
+    private readonly IoBufferPool _pool;
+    private readonly IStreamHandler _handler;
+    private readonly StreamSocketOptions _options;
+    private readonly Results _receiveResults;
+    private readonly Results _sendResults;
+    private int _descriptor = -1;
+    private State _state;
+    private LoopTimer? _timer;
+    private bool _deferred;
+    private bool _openingFailed;
+    private int _openingErrno;
+    private ulong _connectOperation;
+    private bool _connectInFlight;
+    private byte* _connectAddress;
+
+    /// <summary>An OnClosed that waits until the kernel no longer writes into a wanted buffer.</summary>
+    private bool _closedUntold;
+    private StreamCloseReason _closedReason;
+    private int _closedErrno;
+
+    private StreamSocket(EventLoop loop, IoBufferPool pool, StreamSocketOptions options, IStreamHandler handler)
+    {
+        Invariant.Require(loop.IsLoopThread, "streams are made on the loop's thread");
+        _loop = loop;
+        _pool = pool;
+        _handler = handler;
+        _options = options;
+        _pipe = new Pipe(new PipeOptions(
+            loop.Blocks,
+            PipeScheduler.Inline,
+            PipeScheduler.Inline,
+            options.PauseInputBytes,
+            options.ResumeInputBytes,
+            PinnedBlockPool.BlockBytes,
+            useSynchronizationContext: false));
+        _inputResumed = OnInputResumed;
+        _receiveResults = new Results(this, static (stream, result) => stream.OnReceiveDone(result));
+        _sendResults = new Results(this, static (stream, result) => stream.OnSendDone(result));
+        _sendQueue = new SendQueue(loop.Blocks);
+        _flush = new FlushAtEndOfTurn(this);
+        _iovecs = (NativeIovec*)NativeMemory.Alloc(NativeMethods.MaxIovecs, (nuint)sizeof(NativeIovec));
+    }
+
+    private enum State
+    {
+        Connecting,
+        Open,
+        Lingering,
+        Closed,
+        Released,
+    }
+
+    /// <summary>For the owner: anything that finds its own record for this stream.</summary>
+    public object? Tag { get; set; }
+
+    /// <summary>Received bytes that did not go to a payload buffer. Use TryRead and AdvanceTo only.</summary>
+    public PipeReader Input => _pipe.Reader;
+
+    /// <summary>Whether the stream is closed, by whichever side.</summary>
+    public bool IsClosed => _state > State.Open;
+
+    /// <summary>The peer's address, or null.</summary>
+    public EndPoint? RemoteEndPoint { get; private set; }
+
+    /// <summary>The own address, or null.</summary>
+    public EndPoint? LocalEndPoint { get; private set; }
+
+    private bool KernelHasSomething => _connectInFlight || _receiving != Receiving.Nothing || _sending;
+
     /// <summary>Starts to connect; OnConnected or OnClosed(ConnectFailed) follows.</summary>
     /// <param name="remote">An <see cref="IPEndPoint"/> or a <see cref="System.Net.Sockets.UnixDomainSocketEndPoint"/>.</param>
     /// <param name="local">Source address to bind to (port 0 = any), or null.</param>
@@ -74,66 +99,262 @@ public sealed class StreamSocket
         EndPoint? local,
         long timeoutNs,
         StreamSocketOptions options,
-        IStreamHandler handler) => throw new NotImplementedException();
+        IStreamHandler handler)
+    {
+        var stream = new StreamSocket(loop, pool, options, handler) { RemoteEndPoint = remote };
+        stream.StartConnect(remote, local, timeoutNs);
+        return stream;
+    }
 
-    /// <summary>Takes over a connected descriptor; receiving begins.</summary>
+    /// <summary>Takes over a connected descriptor, blocking or not; receiving begins.</summary>
     public static StreamSocket Adopt(
         EventLoop loop,
         IoBufferPool pool,
         int descriptor,
         StreamSocketOptions options,
-        IStreamHandler handler) => throw new NotImplementedException();
+        IStreamHandler handler)
+    {
+        var stream = new StreamSocket(loop, pool, options, handler) { _descriptor = descriptor, _state = State.Open };
+        var native = SocketAddresses.Options(options);
+        var error = NativeMethods.SocketConfigure(descriptor, &native);
+        error = error < 0 ? error : loop.AdoptSocket(descriptor);
+        if (error < 0)
+        {
+            stream._openingFailed = true;
+            stream._openingErrno = -error;
+            stream.Defer();
+            return stream;
+        }
 
-    /// <summary>For the owner: anything that finds its own record for this stream.</summary>
-    public object? Tag { get; set; }
-
-    /// <summary>Received bytes that did not go to a payload buffer. Use TryRead and AdvanceTo only.</summary>
-    public PipeReader Input => throw new NotImplementedException();
-
-    /// <summary>Whether the stream is closed, by whichever side.</summary>
-    public bool IsClosed => throw new NotImplementedException();
-
-    /// <summary>The peer's address, or null.</summary>
-    public EndPoint? RemoteEndPoint => throw new NotImplementedException();
-
-    /// <summary>The own address, or null.</summary>
-    public EndPoint? LocalEndPoint => throw new NotImplementedException();
-
-    /// <summary>Bytes queued and not yet handed to the kernel, packets and payloads.</summary>
-    public long QueuedBytes => throw new NotImplementedException();
-
-    /// <summary>Bytes handed to the kernel so far.</summary>
-    public long SentBytes => throw new NotImplementedException();
-
-    /// <summary>
-    /// Receives the next <paramref name="byteCount"/> bytes into the buffer (from its begin plus
-    /// <paramref name="bufferOffset"/>): first what the pipe holds, the rest straight from the socket. Call it with nothing
-    /// of Input in use (after AdvanceTo). Answered by OnPayloadReceived, or it ends with OnClosed. One at a time.
-    /// </summary>
-    public void ReceiveInto(BufferHandle buffer, int bufferOffset, int byteCount, ulong token) =>
-        throw new NotImplementedException();
-
-    /// <summary>Receives and throws away the next bytes; answered like <see cref="ReceiveInto"/>.</summary>
-    public void Drain(int byteCount, ulong token) => throw new NotImplementedException();
-
-    /// <summary>Queues a packet, copied before the call returns; sent at the end of the turn. False: the queue is full or the stream closed.</summary>
-    public bool Send(ReadOnlySpan<byte> packet) => throw new NotImplementedException();
-
-    /// <summary>
-    /// Queues a packet with a payload: head, a gap of <paramref name="digestBytes"/>, the payload. The gap's address is given
-    /// back; it is to be filled before the end of the batch. False as for <see cref="Send"/>; then no OnSent follows.
-    /// </summary>
-    public bool SendPayload(
-        ReadOnlySpan<byte> head,
-        int digestBytes,
-        BufferHandle buffer,
-        int byteCount,
-        ulong token,
-        out nint digestAddress) => throw new NotImplementedException();
+        stream.RemoteEndPoint = SocketAddresses.Get(descriptor, peer: true);
+        stream.LocalEndPoint = SocketAddresses.Get(descriptor, peer: false);
+        stream.StartReceive();
+        return stream;
+    }
 
     /// <summary>
     /// Closes: with <paramref name="lingerNs"/> &gt; 0 what is queued is still sent for so long, else it is dropped.
     /// Afterwards only OnSent and OnReleased come.
     /// </summary>
-    public void Close(long lingerNs) => throw new NotImplementedException();
+    public void Close(long lingerNs)
+    {
+        if (IsClosed)
+        {
+            _closedUntold = false;
+            return;
+        }
+
+        if (_state == State.Open && lingerNs > 0 && !_openingFailed)
+        {
+            _state = State.Lingering;
+            ForgetWanted();
+            Timer.DeadlineNs = _loop.NowNs + lingerNs;
+            _loop.DeferFlush(_flush);
+            StartReceive();
+            return;
+        }
+
+        Finish();
+    }
+
+    void IDeferred.RunDeferred()
+    {
+        _deferred = false;
+        if (_openingFailed && _state <= State.Open)
+        {
+            var reason = _state == State.Connecting ? StreamCloseReason.ConnectFailed : StreamCloseReason.Error;
+            Fail(reason, _openingErrno);
+        }
+
+        if (_wantedDone)
+        {
+            DeliverWanted();
+        }
+
+        if (_state is State.Open or State.Lingering)
+        {
+            StartReceive();
+        }
+
+        if (_state == State.Closed && !KernelHasSomething)
+        {
+            Release();
+        }
+    }
+
+    void ILoopTimerHandler.OnTimer(long nowNs)
+    {
+        if (_state == State.Connecting)
+        {
+            Fail(StreamCloseReason.ConnectFailed, NativeError.TimedOut);
+        }
+        else if (_state == State.Lingering)
+        {
+            Finish();
+        }
+    }
+
+    private LoopTimer Timer => _timer ??= _loop.CreateTimer(this);
+
+    private void StartConnect(EndPoint remote, EndPoint? local, long timeoutNs)
+    {
+        var error = OpenForConnect(remote, local);
+        if (error < 0)
+        {
+            _openingFailed = true;
+            _openingErrno = -error;
+            Defer();
+            return;
+        }
+
+        Timer.DeadlineNs = _loop.NowNs + timeoutNs;
+        _connectAddress = (byte*)NativeMemory.AllocZeroed(SocketAddresses.MaxBytes);
+        var length = SocketAddresses.Write(remote, new Span<byte>(_connectAddress, SocketAddresses.MaxBytes));
+        var op = new NativeOp
+        {
+            Kind = NativeOpKind.Connect,
+            Descriptor = _descriptor,
+            Address = (ulong)_connectAddress,
+            Length = (ulong)length,
+        };
+        _connectInFlight = true;
+        _connectOperation = _loop.Submit(op, new Results(this, static (s, result) => s.OnConnectDone(result)), 0);
+    }
+
+    private int OpenForConnect(EndPoint remote, EndPoint? local)
+    {
+        var native = SocketAddresses.Options(_options);
+        Span<byte> buffer = stackalloc byte[SocketAddresses.MaxBytes];
+        var length = local is null ? 0 : SocketAddresses.Write(local, buffer);
+        fixed (byte* pointer = buffer)
+        {
+            _descriptor = NativeMethods.SocketCreate(SocketAddresses.Family(remote), pointer, (uint)length, &native);
+        }
+
+        return _descriptor < 0 ? _descriptor : _loop.AdoptSocket(_descriptor);
+    }
+
+    private void OnConnectDone(int result)
+    {
+        _connectInFlight = false;
+        NativeMemory.Free(_connectAddress);
+        if (_state != State.Connecting)
+        {
+            Defer();
+            return;
+        }
+
+        if (result < 0)
+        {
+            Fail(StreamCloseReason.ConnectFailed, -result);
+            return;
+        }
+
+        Timer.DeadlineNs = long.MaxValue;
+        _state = State.Open;
+        LocalEndPoint = SocketAddresses.Get(_descriptor, peer: false);
+        _handler.OnConnected(this);
+        AskForFlush();
+        StartReceive();
+    }
+
+    /// <summary>The stream ends by itself; called from the loop only, so the handler may be told here.</summary>
+    private void Fail(StreamCloseReason reason, int errno)
+    {
+        if (_state > State.Open)
+        {
+            Finish();
+            return;
+        }
+
+        // The handler may read what is left of the input, but neither send nor receive.
+        Finish();
+        if (_receiving == Receiving.Wanted)
+        {
+            // The kernel may still write into the buffer: the owner gets it back when it no longer can.
+            _closedReason = reason;
+            _closedErrno = errno;
+            _closedUntold = true;
+            return;
+        }
+
+        _handler.OnClosed(this, reason, errno);
+    }
+
+    /// <summary>To Closed: everything in flight is called back, and when it is there the stream is released.</summary>
+    private void Finish()
+    {
+        if (_state >= State.Closed)
+        {
+            return;
+        }
+
+        _state = State.Closed;
+        ForgetWanted();
+        _timer?.Dispose();
+        _timer = null;
+        if (_descriptor >= 0)
+        {
+            _ = NativeMethods.SocketShutdown(_descriptor, 1);
+        }
+
+        if (_connectInFlight)
+        {
+            _loop.Cancel(_connectOperation);
+        }
+
+        if (_receiving != Receiving.Nothing)
+        {
+            _loop.Cancel(_receiveOperation);
+        }
+
+        if (_sending)
+        {
+            _loop.Cancel(_sendOperation);
+        }
+
+        Defer();
+    }
+
+    private void Release()
+    {
+        _state = State.Released;
+        if (_closedUntold)
+        {
+            _closedUntold = false;
+            _handler.OnClosed(this, _closedReason, _closedErrno);
+        }
+
+        while (_sendQueue.Drop(out var token))
+        {
+            _handler.OnSent(this, token, aborted: true);
+        }
+
+        if (_descriptor >= 0)
+        {
+            _ = NativeMethods.Close(_descriptor);
+            _descriptor = -1;
+        }
+
+        _handler.OnReleased(this);
+        _pipe.Writer.Complete();
+        _pipe.Reader.Complete();
+        NativeMemory.Free(_iovecs);
+        ReturnScratch();
+    }
+
+    private void Defer()
+    {
+        if (!_deferred)
+        {
+            _deferred = true;
+            _loop.Defer(this);
+        }
+    }
+
+    /// <summary>Leads a completion to a method, with a delegate made once.</summary>
+    private sealed class Results(StreamSocket stream, Action<StreamSocket, int> action) : ICompletionHandler
+    {
+        public void OnCompleted(ulong token, int result) => action(stream, result);
+    }
 }

@@ -1,60 +1,51 @@
 using BlockRepl.Core;
 using BlockRepl.Platform.Buffers;
 using BlockRepl.Platform.Loop;
+using BlockRepl.Platform.Native;
 
 namespace BlockRepl.Platform.Storage;
 
-/// <summary>What was found out about an opened block device or disk-image file.</summary>
-/// <param name="SizeBytes">Size; a multiple of 512 (a file's odd tail is not used).</param>
-/// <param name="LogicalBlockBytes">Smallest I/O: 512 or 4096.</param>
-/// <param name="PhysicalBlockBytes">What the medium writes at once, as it says.</param>
-/// <param name="CanDiscard">Whether discards are carried out.</param>
-/// <param name="DiscardZeroes">Whether a discarded area is sure to read as zeroes.</param>
-/// <param name="IsBlockDevice">A block device; else a regular file.</param>
-/// <param name="IsDirect">Opened with O_DIRECT; false where a file system refuses it.</param>
-public sealed record BlockDeviceFacts(
-    long SizeBytes,
-    int LogicalBlockBytes,
-    int PhysicalBlockBytes,
-    bool CanDiscard,
-    bool DiscardZeroes,
-    bool IsBlockDevice,
-    bool IsDirect);
-
-/// <summary>How to open a device.</summary>
-public sealed record BlockDeviceOptions
-{
-    public bool ReadOnly { get; init; }
-
-    /// <summary>Meta-data operations in flight at one time; each holds a bounce buffer.</summary>
-    public int MaxMetaOperations { get; init; } = 64;
-}
-
-/// <summary>Receives a device's results on the loop's thread; never called from inside a submitting call.</summary>
-public interface IBlockDeviceHandler
-{
-    /// <summary>A read, write, zero or flush of the data area ended. <paramref name="errno"/> is 0 or positive.</summary>
-    void OnDataDone(ulong token, IoError error, int errno);
-
-    /// <summary>A meta-data operation ended; <paramref name="data"/> holds what a read returned, valid during the call.</summary>
-    void OnMetaDone(ulong token, IoError error, int errno, ReadOnlySpan<byte> data);
-
-    /// <summary>The device was closed; nothing follows.</summary>
-    void OnDeviceClosed();
-}
-
-/// <summary>A device could not be opened or used; the message names the path and says why and what to do.</summary>
-public sealed class BlockDeviceException(string message, int errno) : IOException(message)
-{
-    public int Errno => errno;
-}
-
 /// <summary>
 /// A backing disk on a loop: opened exclusively, with O_DIRECT. Offsets and lengths are bytes, multiples of the logical
-/// block size. Belongs to the loop's thread.
+/// block size. Belongs to the loop's thread once it is open; opening may be done by any thread.
 /// </summary>
 public sealed class BlockDevice
 {
+    private readonly EventLoop _loop;
+    private readonly IoBufferPool _pool;
+    private readonly IBlockDeviceHandler _handler;
+    private readonly DataResults _dataResults;
+    private readonly MetaOperations _meta;
+    private readonly int _descriptor;
+    private int _dataInFlight;
+    private bool _closing;
+    private bool _closed;
+
+    private BlockDevice(
+        EventLoop loop,
+        IoBufferPool pool,
+        string path,
+        BlockDeviceOptions options,
+        IBlockDeviceHandler handler,
+        int descriptor)
+    {
+        _loop = loop;
+        _pool = pool;
+        _handler = handler;
+        _descriptor = descriptor;
+        Path = path;
+        Facts = DeviceFile.GetFacts(path, descriptor);
+        _dataResults = new DataResults(this);
+        _meta = new MetaOperations(loop, descriptor, options.MaxMetaOperations, handler, MaybeClose);
+    }
+
+    public string Path { get; }
+
+    public BlockDeviceFacts Facts { get; private set; }
+
+    /// <summary>Operations in flight or waiting.</summary>
+    public int InFlight => _dataInFlight + _meta.Count;
+
     /// <summary>Opens a block device or a regular file.</summary>
     /// <exception cref="BlockDeviceException">Not there, in use, no permission, or of an unusable kind.</exception>
     public static BlockDevice Open(
@@ -62,40 +53,128 @@ public sealed class BlockDevice
         IoBufferPool pool,
         string path,
         BlockDeviceOptions options,
-        IBlockDeviceHandler handler) => throw new NotImplementedException();
-
-    public string Path => throw new NotImplementedException();
-
-    public BlockDeviceFacts Facts => throw new NotImplementedException();
-
-    /// <summary>Operations in flight.</summary>
-    public int InFlight => throw new NotImplementedException();
+        IBlockDeviceHandler handler)
+    {
+        var descriptor = DeviceFile.Open(path, options.ReadOnly, exclusive: !options.ReadOnly && !options.Shared);
+        try
+        {
+            return new BlockDevice(loop, pool, path, options, handler, descriptor);
+        }
+        catch
+        {
+            _ = NativeMethods.Close(descriptor);
+            throw;
+        }
+    }
 
     /// <summary>Looks at the size again (it may have been grown).</summary>
-    public BlockDeviceFacts RefreshFacts() => throw new NotImplementedException();
+    /// <exception cref="BlockDeviceException">The kernel does not tell.</exception>
+    public BlockDeviceFacts RefreshFacts()
+    {
+        Facts = DeviceFile.GetFacts(Path, _descriptor);
+        return Facts;
+    }
 
     /// <summary>Reads into a buffer that the caller keeps rented until the result.</summary>
-    public void Read(ulong token, long byteOffset, int byteCount, BufferHandle buffer) => throw new NotImplementedException();
+    public void Read(ulong token, long byteOffset, int byteCount, BufferHandle buffer) =>
+        Submit(token, BufferOperation(NativeOpKind.Read, byteOffset, byteCount, buffer));
 
     /// <summary>Writes from a buffer that the caller keeps rented until the result.</summary>
-    public void Write(ulong token, long byteOffset, int byteCount, BufferHandle buffer, bool forceUnitAccess) =>
-        throw new NotImplementedException();
+    public void Write(ulong token, long byteOffset, int byteCount, BufferHandle buffer, bool forceUnitAccess)
+    {
+        var op = BufferOperation(NativeOpKind.Write, byteOffset, byteCount, buffer);
+        op.Flags = forceUnitAccess ? NativeOpFlags.ForceUnitAccess : NativeOpFlags.None;
+        Submit(token, op);
+    }
 
     /// <summary>Discards or zeroes; NotSupported only for a discard that the device cannot do.</summary>
-    public void Zero(ulong token, long byteOffset, long byteCount, ZeroMode mode) => throw new NotImplementedException();
+    public void Zero(ulong token, long byteOffset, long byteCount, ZeroMode mode) => Submit(token, new NativeOp
+    {
+        Kind = mode == ZeroMode.Discard ? NativeOpKind.Discard : NativeOpKind.Zero,
+        Flags = mode == ZeroMode.ZeroNoUnmap ? NativeOpFlags.NoUnmap : NativeOpFlags.None,
+        Offset = (ulong)byteOffset,
+        Length = (ulong)byteCount,
+    });
 
     /// <summary>Makes durable every write that ended before this call.</summary>
-    public void Flush(ulong token) => throw new NotImplementedException();
+    public void Flush(ulong token) => Submit(token, new NativeOp { Kind = NativeOpKind.DataSync });
 
     /// <summary>Reads meta data through a bounce buffer of at most 1 MiB; the result comes by OnMetaDone.</summary>
-    public void ReadMeta(ulong token, long byteOffset, int byteCount) => throw new NotImplementedException();
+    public void ReadMeta(ulong token, long byteOffset, int byteCount)
+    {
+        CheckOpen();
+        _meta.Read(token, byteOffset, byteCount);
+    }
 
-    /// <summary>Writes meta data; the bytes are copied before the call returns.</summary>
-    public void WriteMeta(ulong token, long byteOffset, ReadOnlySpan<byte> data) => throw new NotImplementedException();
+    /// <summary>Writes meta data, at most 1 MiB; the bytes are copied before the call returns.</summary>
+    public void WriteMeta(ulong token, long byteOffset, ReadOnlySpan<byte> data)
+    {
+        CheckOpen();
+        _meta.Write(token, byteOffset, data);
+    }
 
     /// <summary>As <see cref="Flush"/>, answered by OnMetaDone.</summary>
-    public void FlushMeta(ulong token) => throw new NotImplementedException();
+    public void FlushMeta(ulong token)
+    {
+        CheckOpen();
+        _meta.Flush(token);
+    }
 
     /// <summary>Closes when nothing is in flight any more; then OnDeviceClosed.</summary>
-    public void Close() => throw new NotImplementedException();
+    public void Close()
+    {
+        if (!_closing)
+        {
+            _closing = true;
+            MaybeClose();
+        }
+    }
+
+    private NativeOp BufferOperation(NativeOpKind kind, long byteOffset, int byteCount, BufferHandle buffer)
+    {
+        Invariant.Require(byteCount <= _pool.GetCapacity(buffer), "a buffer holds the bytes of its operation");
+        return new NativeOp
+        {
+            Kind = kind,
+            Offset = (ulong)byteOffset,
+            Length = (ulong)byteCount,
+            Address = (ulong)_pool.GetAddress(buffer),
+        };
+    }
+
+    private void Submit(ulong token, NativeOp op)
+    {
+        CheckOpen();
+        op.Descriptor = _descriptor;
+        _loop.Submit(op, _dataResults, token);
+        _dataInFlight++;
+    }
+
+    private void CheckOpen() => Invariant.Require(!_closing, "a closed device is not used");
+
+    private void MaybeClose()
+    {
+        if (_closing && !_closed && InFlight == 0)
+        {
+            _closed = true;
+            _meta.Dispose();
+            _loop.Submit(
+                new NativeOp { Kind = NativeOpKind.Close, Descriptor = _descriptor }, new CloseResult(_handler), 0);
+        }
+    }
+
+    private sealed class DataResults(BlockDevice device) : ICompletionHandler
+    {
+        public void OnCompleted(ulong token, int result)
+        {
+            device._dataInFlight--;
+            device._handler.OnDataDone(token, NativeError.Classify(result), result < 0 ? -result : 0);
+            device.MaybeClose();
+        }
+    }
+
+    private sealed class CloseResult(IBlockDeviceHandler handler) : ICompletionHandler
+    {
+        public void OnCompleted(ulong token, int result) => handler.OnDeviceClosed();
+    }
 }

@@ -1,0 +1,96 @@
+using System.Runtime.InteropServices;
+
+namespace BlockRepl.Platform.Native;
+
+/// <summary>The functions of libblockrepl_native; a negative result is a negated errno.</summary>
+internal static unsafe partial class NativeMethods
+{
+    private const string Library = "blockrepl_native";
+
+    public const uint AbiVersion = 1;
+    public const int MaxIovecs = 64;
+    public const uint OpenReadOnly = 1;
+    public const uint OpenExclusive = 2;
+    public const uint SocketNoDelay = 1;
+
+    [LibraryImport(Library, EntryPoint = "brn_abi_version"), SuppressGCTransition]
+    public static partial uint GetAbiVersion();
+
+    [LibraryImport(Library, EntryPoint = "brn_struct_size"), SuppressGCTransition]
+    public static partial uint GetStructSize(uint which);
+
+    [LibraryImport(Library, EntryPoint = "brn_struct_last_offset"), SuppressGCTransition]
+    public static partial uint GetStructLastOffset(uint which);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_create")]
+    public static partial int RingCreate(NativeRingOptions* options, nint* ring);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_backend"), SuppressGCTransition]
+    public static partial int RingBackend(nint ring);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_run")]
+    public static partial int RingRun(
+        nint ring,
+        NativeOp* ops,
+        uint opCount,
+        NativeCompletion* completions,
+        uint max,
+        long timeoutNs);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_wake")]
+    public static partial void RingWake(RingHandle ring);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_in_flight"), SuppressGCTransition]
+    public static partial uint RingInFlight(nint ring);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_cancel_all")]
+    public static partial int RingCancelAll(nint ring);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_adopt_socket")]
+    public static partial int RingAdoptSocket(nint ring, int descriptor);
+
+    [LibraryImport(Library, EntryPoint = "brn_ring_destroy")]
+    public static partial int RingDestroy(nint ring, uint force);
+
+    [LibraryImport(Library, EntryPoint = "brn_digest")]
+    public static partial int Digest(uint algorithm, uint variant, NativeDigestItem* items, uint count);
+
+    [LibraryImport(Library, EntryPoint = "brn_digest_best_variant")]
+    public static partial int DigestBestVariant(uint algorithm);
+
+    [LibraryImport(Library, EntryPoint = "brn_device_open", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int DeviceOpen(string path, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "brn_device_info_get")]
+    public static partial int DeviceInfoGet(int descriptor, NativeDeviceInfo* info);
+
+    [LibraryImport(Library, EntryPoint = "brn_socket_create")]
+    public static partial int SocketCreate(int family, void* local, uint localLength, NativeSocketOptions* options);
+
+    [LibraryImport(Library, EntryPoint = "brn_socket_listen")]
+    public static partial int SocketListen(void* local, uint localLength, NativeSocketOptions* options);
+
+    [LibraryImport(Library, EntryPoint = "brn_socket_configure")]
+    public static partial int SocketConfigure(int descriptor, NativeSocketOptions* options);
+
+    [LibraryImport(Library, EntryPoint = "brn_socket_name")]
+    public static partial int SocketName(int descriptor, uint peer, void* address, uint* length);
+
+    [LibraryImport(Library, EntryPoint = "brn_socket_shutdown")]
+    public static partial int SocketShutdown(int descriptor, uint both);
+
+    [LibraryImport(Library, EntryPoint = "brn_socket_reset_on_close")]
+    public static partial int SocketResetOnClose(int descriptor);
+
+    [LibraryImport(Library, EntryPoint = "brn_close")]
+    public static partial int Close(int descriptor);
+
+    [LibraryImport(Library, EntryPoint = "brn_process_lock_memory")]
+    public static partial int ProcessLockMemory();
+
+    [LibraryImport(Library, EntryPoint = "brn_process_set_io_flusher")]
+    public static partial int ProcessSetIoFlusher();
+
+    [LibraryImport(Library, EntryPoint = "brn_monotonic_ns"), SuppressGCTransition]
+    public static partial long MonotonicNs();
+}
