@@ -74,6 +74,7 @@ public sealed unsafe class EventLoop : IDisposable
     {
         Invariant.Require(_thread is null && !_disposed, "a loop is started once");
         _thread = new Thread(Main) { IsBackground = true, Name = _options.Name };
+        _threadId = _thread.ManagedThreadId;
         _thread.Start();
     }
 
@@ -190,7 +191,6 @@ public sealed unsafe class EventLoop : IDisposable
 
     private void Main()
     {
-        _threadId = Environment.CurrentManagedThreadId;
         try
         {
             while (!_stopRequested)
