@@ -6,6 +6,12 @@ namespace BlockRepl.Engine;
 /// <summary>Digests that are wanted at the end of the turn, collected per algorithm so that several are computed at once.</summary>
 internal sealed class DigestQueue : IDisposable
 {
+    /// <summary>As many messages are worth waiting for: the widest implementation hashes 16 at a time.</summary>
+    public const int GatherMessages = 16;
+
+    /// <summary>Longest wait for more messages; about what hashing 512 KiB alone takes on a fast core.</summary>
+    public const long GatherNs = 500_000;
+
     /// <summary>Messages per batch; more are run in pieces.</summary>
     private const int BatchCapacity = 64;
 

@@ -120,7 +120,7 @@ internal sealed partial class ResourceDriver
         _recorder.Record(Loop.NowNs, Flight.CloseStream, stream.Value, sendFirst ? 1u : 0);
         if (_streams.TryGetValue(stream.Value, out var entry) && !entry.IsEnded)
         {
-            _sendDigests.Run(); // it holds addresses of gaps in what this stream has queued
+            EndSending(entry, sendFirst);
             entry.Close(sendFirst ? LingerNs : 0);
         }
     }
@@ -137,7 +137,16 @@ internal sealed partial class ResourceDriver
     public void Send(StreamId stream, ReadOnlySpan<byte> packet)
     {
         _recorder.Record(Loop.NowNs, Flight.Send, stream.Value, (ulong)packet.Length);
-        if (_streams.TryGetValue(stream.Value, out var entry) && !entry.IsEnded && !entry.Socket.Send(packet))
+        if (!_streams.TryGetValue(stream.Value, out var entry) || entry.IsEnded)
+        {
+            return;
+        }
+
+        if (entry.Held.Count > 0)
+        {
+            entry.Held.Add(packet, DigestAlgorithm.None, BufferHandle.None, 0, default);
+        }
+        else if (!entry.Socket.Send(packet))
         {
             _deferred.Enqueue(new Deferred(DeferredKind.StreamFailed, stream, 0));
         }
@@ -155,26 +164,121 @@ internal sealed partial class ResourceDriver
         if (!_streams.TryGetValue(stream.Value, out var entry) || entry.IsEnded)
         {
             _deferred.Enqueue(new Deferred(DeferredKind.SentAborted, stream, token.Value));
-            return;
         }
-
-        if (!entry.Socket.SendPayload(head, digest.Size(), buffer, byteCount, token.Value, out var gap))
+        else if (digest == DigestAlgorithm.None && entry.Held.Count == 0)
         {
-            _deferred.Enqueue(new Deferred(DeferredKind.SentAborted, stream, token.Value));
-            _deferred.Enqueue(new Deferred(DeferredKind.StreamFailed, stream, 0));
-            return;
+            SendNow(entry, head, digest, buffer, byteCount, token);
         }
-
-        if (digest != DigestAlgorithm.None)
+        else
         {
-            _sendDigests.Add(digest, Accounts.Pool.GetAddress(buffer), byteCount, gap);
+            entry.Held.Add(head, digest, buffer, byteCount, token);
         }
     }
 
     public StreamBacklog GetBacklog(StreamId stream) =>
         _streams.TryGetValue(stream.Value, out var entry)
-            ? new StreamBacklog(entry.Socket.QueuedBytes, entry.Socket.SentBytes)
+            ? new StreamBacklog(entry.Socket.QueuedBytes + entry.Held.Bytes, entry.Socket.SentBytes)
             : default;
+
+    private void SendNow(
+        ResourceStream stream,
+        ReadOnlySpan<byte> head,
+        DigestAlgorithm digest,
+        BufferHandle buffer,
+        int byteCount,
+        SendToken token)
+    {
+        if (!stream.Socket.SendPayload(head, digest.Size(), buffer, byteCount, token.Value, out var gap))
+        {
+            _deferred.Enqueue(new Deferred(DeferredKind.SentAborted, stream.Id, token.Value));
+            _deferred.Enqueue(new Deferred(DeferredKind.StreamFailed, stream.Id, 0));
+        }
+        else if (digest != DigestAlgorithm.None)
+        {
+            _sendDigests.Add(digest, Accounts.Pool.GetAddress(buffer), byteCount, gap);
+        }
+    }
+
+    /// <summary>
+    /// Hands what the streams hold back to their sockets, unless it pays to wait: another payload of a client is arriving, so
+    /// that its digest can be computed together with these. A lone write never waits, since nothing arrives behind it.
+    /// </summary>
+    private void ReleaseHeldSends()
+    {
+        _gatherDeadlineNs = long.MaxValue;
+        foreach (var stream in _streams.Values)
+        {
+            var held = stream.Held;
+            if (held.Count == 0)
+            {
+                continue;
+            }
+
+            if (held.FirstNs == 0)
+            {
+                held.FirstNs = Loop.NowNs;
+            }
+
+            var deadlineNs = held.FirstNs + DigestQueue.GatherNs;
+            if (PayloadsArriving > 0 && held.Payloads < DigestQueue.GatherMessages && Loop.NowNs < deadlineNs)
+            {
+                _gatherDeadlineNs = Math.Min(_gatherDeadlineNs, deadlineNs);
+                continue;
+            }
+
+            ReleaseHeldSends(stream);
+        }
+
+        _sendDigests.Run();
+    }
+
+    private void ReleaseHeldSends(ResourceStream stream)
+    {
+        var held = stream.Held;
+        for (var i = 0; i < held.Count; i++)
+        {
+            var send = held[i];
+            if (!send.Buffer.IsNone)
+            {
+                SendNow(stream, held.Head(send), send.Digest, send.Buffer, send.PayloadBytes, send.Token);
+            }
+            else if (!stream.Socket.Send(held.Head(send)))
+            {
+                _deferred.Enqueue(new Deferred(DeferredKind.StreamFailed, stream.Id, 0));
+            }
+        }
+
+        held.Clear();
+    }
+
+    /// <summary>Before a stream is closed: what is held goes out or is given up, and no digest is outstanding for its queue.</summary>
+    private void EndSending(ResourceStream stream, bool sendFirst)
+    {
+        if (sendFirst)
+        {
+            ReleaseHeldSends(stream);
+        }
+        else
+        {
+            DropHeldSends(stream);
+        }
+
+        _sendDigests.Run();
+    }
+
+    private void DropHeldSends(ResourceStream stream)
+    {
+        var held = stream.Held;
+        for (var i = 0; i < held.Count; i++)
+        {
+            if (!held[i].Buffer.IsNone)
+            {
+                _deferred.Enqueue(new Deferred(DeferredKind.SentAborted, stream.Id, held[i].Token.Value));
+            }
+        }
+
+        held.Clear();
+    }
 
     public BufferHandle RentBuffer(int byteCount)
     {

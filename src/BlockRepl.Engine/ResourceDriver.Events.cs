@@ -100,6 +100,7 @@ internal sealed partial class ResourceDriver
 
     public void OnStreamClosed(ResourceStream stream, StreamCloseReason reason)
     {
+        EndSending(stream, sendFirst: false);
         _recorder.Record(Loop.NowNs, Flight.StreamClosed, stream.Id.Value, (ulong)reason);
         _coreTouched = true;
         Core.OnStreamClosed(Loop.NowNs, stream.Id, reason);
@@ -219,6 +220,7 @@ internal sealed partial class ResourceDriver
     {
         if (_streams.TryGetValue(id.Value, out var stream) && !stream.IsEnded)
         {
+            EndSending(stream, sendFirst: false);
             stream.Close(lingerNs: 0);
             OnStreamClosed(stream, StreamCloseReason.Error);
         }

@@ -31,6 +31,7 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
     private readonly DigestQueue _sendDigests = new();
     private readonly LoopTimer _timer;
     private readonly StreamSocketOptions _streamOptions;
+    private long _gatherDeadlineNs = long.MaxValue;
     private bool _coreTouched;
     private bool _statusDirty;
 
@@ -80,6 +81,9 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
 
     public IReadOnlyList<IVolumeDevice> Devices => _devices;
 
+    /// <summary>Payloads of clients' writes that are arriving right now.</summary>
+    public int PayloadsArriving { get; set; }
+
     /// <summary>Digests of received payloads and of buffers the core wants hashed; run when packets are delivered.</summary>
     public DigestQueue ReceiveDigests { get; } = new();
 
@@ -115,6 +119,11 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
 
     public void OnTimer(long nowNs)
     {
+        if (Core.NextDeadlineNs > nowNs)
+        {
+            return; // what was gathered is seen to at the end of the turn
+        }
+
         _recorder.Record(nowNs, Flight.Timer);
         _coreTouched = true;
         Core.OnTimer(nowNs);
@@ -126,27 +135,47 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
     /// </summary>
     private void EndTurn()
     {
-        bool progress;
         do
         {
-            progress = DeliverPackets();
-            progress |= DeliverHashes();
-            progress |= DeliverDeferred();
-            progress |= DeliverCompletions();
-            progress |= WakeBufferWaiters();
-            if (_coreTouched)
+            while (DeliverOnce())
             {
-                _coreTouched = false;
-                Core.EndBatch(Loop.NowNs);
-                progress = true;
             }
-        }
-        while (progress);
 
-        _sendDigests.Run();
+            ReleaseHeldSends();
+        }
+        while (_deferred.Count > 0);
+
         TellDevicesChanged();
-        _timer.DeadlineNs = Core.NextDeadlineNs;
+        _timer.DeadlineNs = NextDeadline();
         PublishStatus();
+    }
+
+    private bool DeliverOnce()
+    {
+        var progress = DeliverPackets();
+        progress |= DeliverHashes();
+        progress |= DeliverDeferred();
+        progress |= DeliverCompletions();
+        progress |= WakeBufferWaiters();
+        if (_coreTouched)
+        {
+            _coreTouched = false;
+            Core.EndBatch(Loop.NowNs);
+            progress = true;
+        }
+
+        return progress;
+    }
+
+    private long NextDeadline()
+    {
+        var deadlineNs = Math.Min(Core.NextDeadlineNs, _gatherDeadlineNs);
+        foreach (var stream in _streams.Values)
+        {
+            deadlineNs = Math.Min(deadlineNs, stream.IsEnded ? long.MaxValue : stream.GatherDeadlineNs);
+        }
+
+        return deadlineNs;
     }
 
     private void TellDevicesChanged()
@@ -187,6 +216,7 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
         {
             if (!stream.IsEnded)
             {
+                EndSending(stream, sendFirst: false);
                 stream.Close(lingerNs: 0);
             }
         }

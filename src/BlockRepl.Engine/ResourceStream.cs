@@ -68,6 +68,12 @@ internal sealed class ResourceStream : IStreamHandler
         public int DigestBytes;
     }
 
+    /// <summary>Until when received payloads may wait for more to verify together; long.MaxValue if none waits.</summary>
+    public long GatherDeadlineNs { get; private set; } = long.MaxValue;
+
+    /// <summary>Packets that wait for their digests to be computed together.</summary>
+    public HeldSends Held { get; } = new();
+
     public void SetFraming(in Framing framing) => _reader.Framing = framing;
 
     /// <summary>The core closes the stream.</summary>
@@ -81,6 +87,11 @@ internal sealed class ResourceStream : IStreamHandler
     /// <summary>Verifies and delivers what is queued; at the end of a turn. True: something was delivered.</summary>
     public bool Flush()
     {
+        if (ShouldGather())
+        {
+            return false;
+        }
+
         var delivered = Deliver();
         if (!_ended && (IsBlocked || delivered))
         {
@@ -283,6 +294,7 @@ internal sealed class ResourceStream : IStreamHandler
             return false;
         }
 
+        GatherDeadlineNs = long.MaxValue;
         _driver.ReceiveDigests.Run();
         var delivered = false;
         for (; ready > 0 && !_ended; ready--)
@@ -306,6 +318,28 @@ internal sealed class ResourceStream : IStreamHandler
         }
 
         return delivered;
+    }
+
+    /// <summary>
+    /// Whether to wait with what is whole, because the next payload is on its way: several digests together cost little more
+    /// than one. A lone write never waits, since nothing follows it.
+    /// </summary>
+    private bool ShouldGather()
+    {
+        var ready = _queueCount - 1;
+        if (!_payloadPending || ready <= 0 || ready >= DigestQueue.GatherMessages || _queue[_queueHead].DigestBytes == 0)
+        {
+            GatherDeadlineNs = long.MaxValue;
+            return false;
+        }
+
+        var nowNs = _driver.Loop.NowNs;
+        if (GatherDeadlineNs == long.MaxValue)
+        {
+            GatherDeadlineNs = nowNs + DigestQueue.GatherNs;
+        }
+
+        return nowNs < GatherDeadlineNs;
     }
 
     private void DropNewest()

@@ -96,6 +96,8 @@ internal sealed class VolumeDevice : IVolumeDevice
 
     public void ReturnBuffer(BufferHandle buffer) => _driver.Accounts.Return(buffer);
 
+    public void SetArriving(bool arriving) => _driver.PayloadsArriving += arriving ? 1 : -1;
+
     public void NotifyWhenBuffersReturn(IVolumeClient client) => _driver.AddBufferWaiter(client);
 
     /// <summary>Delivers a completion; the driver has taken the volume's part off the token already.</summary>

@@ -40,7 +40,7 @@ internal sealed class VolumeDisks
         {
             var path = place.MetaDiskPath ?? throw new BlockDeviceException(
                 $"volume {place.Volume}: external meta data without a meta-disk", 22);
-            var options = new BlockDeviceOptions();
+            var options = new BlockDeviceOptions { Shared = place.Kind == MetaDataKind.IndexedExternal };
             return new VolumeDisks(place, data, BlockDevice.Open(loop, pool, path, options, port));
         }
         catch (BlockDeviceException e)

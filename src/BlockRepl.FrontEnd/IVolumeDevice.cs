@@ -47,6 +47,12 @@ public interface IVolumeDevice
     /// <summary>Takes back a buffer that no write carried away.</summary>
     void ReturnBuffer(BufferHandle buffer);
 
+    /// <summary>
+    /// The payload of a write has begun or ceased to arrive. While one arrives the volume may wait a moment for it, to do what is
+    /// cheaper for several requests at once.
+    /// </summary>
+    void SetArriving(bool arriving);
+
     /// <summary>After a failed rent: <see cref="IVolumeClient.OnBuffersAvailable"/> is called once when trying again is worth it.</summary>
     void NotifyWhenBuffersReturn(IVolumeClient client);
 }

@@ -40,6 +40,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     private BufferHandle _receivingBuffer;
     private int _receivingBytes;
     private bool _receivePending;
+    private bool _arriving;
 
     /// <summary>A valid request that waits for a slot, for buffers, or for being alone.</summary>
     private NbdRequest _waiting;
@@ -121,6 +122,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     public void OnPayloadReceived(StreamSocket stream, ulong token)
     {
         _receivePending = false;
+        SetArriving(false);
         if (token == DrainToken)
         {
             Reply(_drainCookie, _drainError);
@@ -137,6 +139,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     {
         _closing = true;
         _receivePending = false;
+        SetArriving(false);
         AbortReceiving();
         AbortLargeRead();
         MaybeFinish();
@@ -349,6 +352,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         }
 
         _receivePending = true;
+        SetArriving(true);
         _stream.ReceiveInto(_receivingBuffer, 0, bytes, PayloadToken);
         return false;
     }
@@ -389,6 +393,15 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         slot.Outstanding++;
         var token = new FrontEndToken((uint)index | (tag << 8));
         _device.Submit(this, new FrontEndRequest(kind, sector, bytes, buffer, forceUnitAccess, token));
+    }
+
+    private void SetArriving(bool arriving)
+    {
+        if (_arriving != arriving)
+        {
+            _arriving = arriving;
+            _device.SetArriving(arriving);
+        }
     }
 
     private bool TryRent(int bytes, out BufferHandle buffer)
@@ -448,6 +461,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         }
 
         _closing = true;
+        SetArriving(false);
         Log.SessionBroken(_logger, _device.Name, reason);
         _stream!.Close(0);
         AbortReceiving();
