@@ -1,6 +1,7 @@
 using System.CommandLine;
 using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
+using BlockRepl.Cli.Offline;
 
 namespace BlockRepl.Cli;
 
@@ -15,12 +16,13 @@ internal static class CommandLine
             + "one volume of it, or 'all'.");
         node.AddTo(root);
         var daemon = new DaemonCommands(node, terminal);
+        var offline = new OfflineCommands(node, terminal, OfflineDisk.Open);
         AddLife(root, daemon);
         AddState(root, daemon);
-        AddData(root, daemon);
+        AddData(root, daemon, offline);
         AddWaits(root, daemon);
-        AddQueries(root, daemon);
-        OfflineCommands.AddTo(root, node, terminal);
+        AddQueries(root, daemon, offline);
+        offline.AddTo(root);
         return root;
     }
 
@@ -59,12 +61,12 @@ internal static class CommandLine
         root.Subcommands.Add(daemon.Create("resume-io", "Let requests of applications go on"));
     }
 
-    private static void AddData(RootCommand root, DaemonCommands daemon)
+    private static void AddData(RootCommand root, DaemonCommands daemon, OfflineCommands offline)
     {
         root.Subcommands.Add(daemon.CreateWithOffline(
-            "invalidate", "Throw away the local data and take all of the peer's", OfflineCommands.Invalidate));
+            "invalidate", "Throw away the local data and take all of the peer's", offline.InvalidateAsync));
         root.Subcommands.Add(daemon.Create("invalidate-remote", "Send all data to the peer, replacing its own"));
-        root.Subcommands.Add(daemon.CreateWithOffline("outdate", "Mark the local data as outdated", OfflineCommands.Outdate));
+        root.Subcommands.Add(daemon.CreateWithOffline("outdate", "Mark the local data as outdated", offline.OutdateAsync));
         root.Subcommands.Add(daemon.Create("pause-sync", "Hold the resync of a volume"));
         root.Subcommands.Add(daemon.Create("resume-sync", "Let the resync of a volume go on"));
         Option<ulong?> start = Sectors("--start", "First sector (512 bytes) to compare");
@@ -121,14 +123,14 @@ internal static class CommandLine
         }
     }
 
-    private static void AddQueries(RootCommand root, DaemonCommands daemon)
+    private static void AddQueries(RootCommand root, DaemonCommands daemon, OfflineCommands offline)
     {
         root.Subcommands.Add(daemon.CreateStatus());
         root.Subcommands.Add(daemon.Create("role", "Print own and peer's role"));
         root.Subcommands.Add(daemon.Create("cstate", "Print the connection's state"));
-        root.Subcommands.Add(daemon.CreateWithOffline("dstate", "Print own and peer's disk state", OfflineCommands.DiskStateOf));
+        root.Subcommands.Add(daemon.CreateWithOffline("dstate", "Print own and peer's disk state", offline.DiskStateAsync));
         root.Subcommands.Add(daemon.CreateWithOffline(
-            "get-gi", "Print the generation identifiers: current:bitmap:history:history:flags", OfflineCommands.GetGi));
+            "get-gi", "Print the generation identifiers: current:bitmap:history:history:flags", offline.GetGiAsync));
     }
 
     private static Option<bool> Flag(string name, string description) => new(name) { Description = description };

@@ -9,7 +9,7 @@ namespace BlockRepl.Cli;
 internal sealed class DaemonCommands(NodeOptions node, Terminal terminal)
 {
     /// <summary>What a command does on the disk itself where no daemon has the resource up.</summary>
-    public delegate int OfflineAction(NodeLocation location, string target, Terminal terminal);
+    public delegate Task<int> OfflineAction(NodeLocation location, string target, CancellationToken cancellation);
 
     /// <param name="doneWithoutDaemon">Without a daemon the command's aim is reached already.</param>
     /// <param name="complete">Puts what the options say into the request.</param>
@@ -50,7 +50,7 @@ internal sealed class DaemonCommands(NodeOptions node, Terminal terminal)
                 NodeLocation location = node.Resolve(parsed);
                 return await IsUpAsync(location, target, cancellation)
                     ? await AskAsync(location, new ControlRequest { Command = name, Target = target }, false, cancellation)
-                    : offline(location, target, terminal);
+                    : await offline(location, target, cancellation);
             }));
         return command;
     }

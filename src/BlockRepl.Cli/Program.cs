@@ -5,7 +5,8 @@ namespace BlockRepl.Cli;
 /// <summary>blockrepl: asks the daemon, or works on disks that no daemon uses.</summary>
 internal static class Program
 {
-    private static Task<int> Main(string[] arguments) => RunAsync(arguments, new Terminal(Console.Out, Console.Error));
+    private static Task<int> Main(string[] arguments) => RunAsync(arguments, new Terminal(
+        Console.Out, Console.Error, Console.IsInputRedirected ? null : Console.In));
 
     /// <returns>The exit code.</returns>
     public static Task<int> RunAsync(string[] arguments, Terminal terminal)
@@ -16,5 +17,6 @@ internal static class Program
     }
 }
 
-/// <summary>Where a command prints to.</summary>
-internal sealed record Terminal(TextWriter Output, TextWriter Errors);
+/// <summary>Where a command prints to and asks.</summary>
+/// <param name="Input">Null if standard input is no terminal: then nobody can be asked.</param>
+internal sealed record Terminal(TextWriter Output, TextWriter Errors, TextReader? Input);

@@ -57,13 +57,16 @@ internal sealed class TestNode : IAsyncDisposable
     public async Task StopServerAsync() => await _server.StopAsync(CancellationToken.None);
 
     /// <summary>Runs a command line as a shell would; standard output, standard error and exit code.</summary>
-    public async Task<(int Exit, string Output, string Errors)> RunAsync(params string[] arguments)
+    public Task<(int Exit, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(null, arguments);
+
+    /// <param name="input">A terminal's input, or null for none.</param>
+    public async Task<(int Exit, string Output, string Errors)> RunAsync(TextReader? input, string[] arguments)
     {
         var output = new StringWriter();
         var errors = new StringWriter();
         int exit = await Program.RunAsync(
             [.. arguments, "--config", Location.ConfigPath, "--node", "a", "--run-dir", Location.RunDirectory],
-            new Terminal(output, errors));
+            new Terminal(output, errors, input));
         return (exit, output.ToString(), errors.ToString());
     }
 
