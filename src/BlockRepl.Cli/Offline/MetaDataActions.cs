@@ -140,8 +140,8 @@ internal sealed class MetaDataActions(Terminal terminal)
             return Refuse(name, reason, ExitCodes.Usage);
         }
 
-        (DiskState disk, DiskState peer) = superBlock!.DiskStates();
-        terminal.Output.WriteLine($"{disk}/{peer}");
+        DiskState disk = superBlock!.DiskStates().Disk;
+        terminal.Output.WriteLine(disk.ToString());
         return ExitCodes.Success;
     }
 

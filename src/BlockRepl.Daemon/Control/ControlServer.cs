@@ -63,21 +63,35 @@ internal sealed class ControlServer(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        while (!stoppingToken.IsCancellationRequested)
+        try
         {
-            await _clients.WaitAsync(stoppingToken);
-            try
+            while (!stoppingToken.IsCancellationRequested)
             {
-                Socket client = await _listener!.AcceptAsync(stoppingToken);
-                _ = ServeAsync(client, stoppingToken);
+                await _clients.WaitAsync(stoppingToken);
+                await AcceptAsync(stoppingToken);
             }
-            catch (SocketException error)
-            {
-                // Out of descriptors, most likely: they come back as clients end.
-                _clients.Release();
-                Log.ControlClientRefused(logger, error.Message);
-                await Task.Delay(TimeSpan.FromMilliseconds(100), stoppingToken);
-            }
+        }
+        catch (Exception error) when (!stoppingToken.IsCancellationRequested)
+        {
+            // Nobody could take the resources down any more: better to end in order.
+            Log.ControlServerFailed(logger, error);
+            throw;
+        }
+    }
+
+    private async Task AcceptAsync(CancellationToken stopping)
+    {
+        try
+        {
+            Socket client = await _listener!.AcceptAsync(stopping);
+            _ = ServeAsync(client, stopping);
+        }
+        catch (SocketException error)
+        {
+            // Out of descriptors, most likely: they come back as clients end.
+            _clients.Release();
+            Log.ControlClientRefused(logger, error.Message);
+            await Task.Delay(TimeSpan.FromMilliseconds(100), stopping);
         }
     }
 
@@ -196,14 +210,26 @@ internal sealed class ControlServer(
             reader.CancelPendingRead();
         }
 
-        ReadResult seen = await watch;
-        if (seen.IsCompleted && seen.Buffer.IsEmpty)
+        if (await HasLeftAsync(reader, watch))
         {
             await gone.CancelAsync();
         }
 
-        // A next request that came early stays for later.
-        reader.AdvanceTo(seen.Buffer.Start);
         return await work;
+    }
+
+    /// <summary>Whether the client closed; a next request that came early stays for later.</summary>
+    private static async Task<bool> HasLeftAsync(PipeReader reader, Task<ReadResult> watch)
+    {
+        try
+        {
+            ReadResult seen = await watch;
+            reader.AdvanceTo(seen.Buffer.Start);
+            return seen.IsCompleted && seen.Buffer.IsEmpty;
+        }
+        catch (IOException)
+        {
+            return true;
+        }
     }
 }

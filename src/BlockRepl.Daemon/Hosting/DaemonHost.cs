@@ -74,6 +74,9 @@ internal static class DaemonHost
     {
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
+
+        // What ends the host is told in our own words, without a stack.
+        logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         logging.AddSimpleConsole(format =>
         {
             format.SingleLine = true;

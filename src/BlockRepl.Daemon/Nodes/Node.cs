@@ -27,6 +27,8 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
     /// <summary>Held while a resource comes up or goes down; one for each name ever used, which configuration bounds.</summary>
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _gates = new(StringComparer.Ordinal);
 
+    private volatile bool _stopping;
+
     public NodeLocation Location => location;
 
     /// <summary>What is up, by name.</summary>
@@ -71,6 +73,11 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
             Remove(known);
         }
 
+        if (_stopping)
+        {
+            throw new IOException("the daemon is stopping.");
+        }
+
         var resource = new UpResource(configuration, factory.Start(configuration, global));
         _up[configuration.Name] = resource;
         return resource;
@@ -83,8 +90,10 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
         resource.Running.Dispose();
     }
 
+    /// <summary>Takes everything down; nothing comes up any more.</summary>
     public async Task StopAllAsync(CancellationToken cancellation)
     {
+        _stopping = true;
         await Task.WhenAll(Up.Select(resource => StopAsync(resource, cancellation)));
     }
 
