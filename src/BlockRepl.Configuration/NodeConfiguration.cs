@@ -100,7 +100,9 @@ public sealed record VolumeConfiguration(
 /// <param name="Names">The names after 'on'; at least one.</param>
 /// <param name="Address">IPv4 in dotted form, or IPv6, perhaps with %scope.</param>
 /// <param name="Port">1..65535.</param>
-public sealed record HostEndpoint(IReadOnlyList<string> Names, bool IsIpv6, string Address, int Port)
+/// <param name="Position">Where the address is given.</param>
+public sealed record HostEndpoint(
+    IReadOnlyList<string> Names, bool IsIpv6, string Address, int Port, SourcePosition Position)
 {
     public string Name => Names[0];
 

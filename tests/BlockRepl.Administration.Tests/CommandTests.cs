@@ -21,6 +21,17 @@ public sealed class CommandTests
     }
 
     [Fact]
+    public async Task Up_refuses_an_address_that_is_not_this_machines()
+    {
+        string text = TestNode.TwoResources.Replace("127.0.0.1:7788", "192.0.2.77:7788");
+        await using TestNode node = await TestNode.StartAsync(text);
+        (int exit, _, string errors) = await node.RunAsync("up", "all");
+        Assert.Equal(1, exit);
+        Assert.Contains("the address 192.0.2.77 is on no interface of this machine", errors);
+        Assert.Equal(["r1"], node.Node.Up.Select(resource => resource.Name));
+    }
+
+    [Fact]
     public async Task Up_twice_says_what_is_there_already_and_exits_with_1()
     {
         await using TestNode node = await TestNode.StartAsync();

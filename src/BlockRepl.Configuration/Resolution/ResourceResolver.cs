@@ -130,7 +130,7 @@ internal sealed class ResourceResolver(
     {
         AddressSyntax address = host.Address ?? throw new ConfigurationException(
             host.Position, $"in resource {resource.Name}, on {host.Names[0]} {{ ... }}: 'address' keyword missing.");
-        return new HostEndpoint(host.Names, address.IsIpv6, address.Address, address.Port);
+        return new HostEndpoint(host.Names, address.IsIpv6, address.Address, address.Port, address.Position);
     }
 
     /// <summary>

@@ -32,6 +32,12 @@ internal sealed class LifeCommands(Node node)
 
         foreach (ResourceConfiguration resource in wanted)
         {
+            if (!configuration.Global.DisableIpVerification && !AddressCheck.IsLocal(resource.Own))
+            {
+                reply.Fail(ExitCodes.Refused, AddressCheck.Describe(resource));
+                continue;
+            }
+
             using IDisposable gate = await node.EnterAsync(resource.Name);
             UpResource up = await node.StartAsync(resource, configuration.Global);
             await BringUpAsync(up, target.Volume, reply);
