@@ -349,6 +349,7 @@ public sealed partial class ResourceCore
             result = volume.Change(StateRequest.BecomeSecondary);
             if (result == StateChangeResult.Success)
             {
+                volume.RefuseHeldRequests();
                 foreach (Func<bool> wait in volume.AfterRoleChange(forced: false))
                 {
                     yield return wait;

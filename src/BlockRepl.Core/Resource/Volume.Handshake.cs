@@ -252,6 +252,10 @@ internal sealed partial class Volume
             {
                 yield return wait;
             }
+
+            // Kernels say nothing here. But an older P_STATE of this node, still Inconsistent, may be behind the peer's
+            // P_UUIDS in time: it must not be the last word.
+            SendState();
         }
         else if (!HasDisk && (State.Connection == ConnectionState.Connected || State.Role == Role.Primary))
         {

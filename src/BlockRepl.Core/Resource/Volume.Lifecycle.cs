@@ -89,7 +89,42 @@ internal sealed partial class Volume
     }
 
     /// <summary>Whether writes are under way or in the transfer log, for a demotion.</summary>
-    public bool HasUnfinishedWrites => _firstActive is not null || Connection.HasLoggedWrites(this);
+    public bool HasUnfinishedWrites
+    {
+        get
+        {
+            for (Request? request = _firstActive; request is not null; request = request.NextActive)
+            {
+                if (request.Started || request.WaitsForCommit)
+                {
+                    return true;
+                }
+            }
+
+            return Connection.HasLoggedWrites(this);
+        }
+    }
+
+    /// <summary>This node is Secondary now: requests that were held back while it changed are refused.</summary>
+    public void RefuseHeldRequests()
+    {
+        Request? next;
+        for (Request? request = _firstActive; request is not null; request = next)
+        {
+            next = request.NextActive;
+            request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
+            request.HeldLog = null;
+            RemoveActive(request);
+            Counters.ApplicationPending--;
+            _host.CompleteRequest(request.Token, RequestError.ReadOnly);
+            if (request.Kind == RequestKind.Write)
+            {
+                _host.ReleaseBuffer(request.Buffer);
+            }
+
+            _core.Requests.Return(request.Index);
+        }
+    }
 
     /// <summary>Requests that were frozen go on or are answered.</summary>
     public void Thaw()
