@@ -8,7 +8,12 @@ namespace BlockRepl.Core;
 /// <param name="LogicalBlockBytes">Smallest request: 512 or 4096.</param>
 /// <param name="IsPrimary">Whether this node may serve the device.</param>
 /// <param name="CanZeroFast">Whether writing zeroes is sure to be cheap.</param>
-public readonly record struct DeviceFacts(ulong SizeSectors, int LogicalBlockBytes, bool IsPrimary, bool CanZeroFast);
+/// <param name="MaxRequestBytes">
+/// Reads and writes above this must be split: 1 MiB, or what the version last agreed with the peer can carry.
+/// </param>
+/// <param name="MaxZeroBytes">The same for discards and zeroes.</param>
+public readonly record struct DeviceFacts(
+    ulong SizeSectors, int LogicalBlockBytes, bool IsPrimary, bool CanZeroFast, int MaxRequestBytes, int MaxZeroBytes);
 
 /// <summary>What a host may ask between events.</summary>
 public sealed partial class ResourceCore
@@ -18,7 +23,8 @@ public sealed partial class ResourceCore
     {
         Volume v = RequireVolume(volume);
         bool fast = v.Disk is { CanDiscard: true, DiscardZeroes: true };
-        return new DeviceFacts(v.SizeSectors, v.LogicalBlockBytes, v.State.Role == Role.Primary, fast);
+        return new DeviceFacts(
+            v.SizeSectors, v.LogicalBlockBytes, v.State.Role == Role.Primary, fast, Connection.MaxRequestBytes, Connection.MaxZeroBytes);
     }
 
     /// <summary>The status of every volume, in ascending order of their numbers; a copy.</summary>

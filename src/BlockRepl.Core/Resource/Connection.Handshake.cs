@@ -86,6 +86,13 @@ internal sealed partial class Connection
         _framing = new Framing(AgreedVersion, Features, DigestAlgorithm.None);
         _host.SetFraming(_data, _framing);
         _host.SetFraming(_meta, _framing);
+        MaxRequestBytes = AgreedVersion >= 100 ? CoreLimits.MaxPayloadBytes : AgreedVersion >= 95 ? 128 << 10 : 32 << 10;
+        MaxZeroBytes = (Features & FeatureFlags.WriteSame) != 0 ? CoreLimits.MaxZeroBytes : 4 << 20;
+        foreach (Volume volume in _core.Volumes)
+        {
+            _host.DeviceChanged(volume.Number);
+        }
+
         _host.Log(CoreLogLevel.Information, -1, $"agreed on protocol version {AgreedVersion}, features {(uint)Features:x2}");
         if (Net.AuthAlgorithm == DigestAlgorithm.None)
         {

@@ -72,7 +72,7 @@ internal sealed partial class Connection
     public void SendReply(Volume volume, Command command, PeerRequest peer)
     {
         volume.Counters.SentSectors += (ulong)peer.ByteCount >> 9;
-        DigestAlgorithm digest = Net.IntegrityAlgorithm;
+        DigestAlgorithm digest = SendDigest;
         DataHeader head = new(peer.Sector, peer.BlockId, 0, DataFlags.None);
         int length = PacketWriter.WriteHead(
             _scratch, _framing, NumberOf(volume), command, head, digest.Size() + peer.ByteCount);

@@ -53,7 +53,7 @@ internal sealed partial class Connection
     {
         volume.Counters.SentSectors += (ulong)request.ByteCount >> 9;
         request.SendPending = true;
-        DigestAlgorithm digest = Net.IntegrityAlgorithm;
+        DigestAlgorithm digest = SendDigest;
         int length = PacketWriter.WriteHead(
             _scratch, _framing, NumberOf(volume), Command.Data, head, digest.Size() + request.ByteCount);
         _host.SendPayload(

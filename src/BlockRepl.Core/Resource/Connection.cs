@@ -87,6 +87,14 @@ internal sealed partial class Connection : IConnectHost
 
     public bool IsCurrent(uint generation) => generation == Generation && _phase == Phase.Operational;
 
+    /// <summary>Largest read or write that the version last agreed on can carry in one packet.</summary>
+    public int MaxRequestBytes { get; private set; } = CoreLimits.MaxPayloadBytes;
+
+    public int MaxZeroBytes { get; private set; } = CoreLimits.MaxZeroBytes;
+
+    /// <summary>The digest that this node puts in front of payloads; the oldest version has none.</summary>
+    public DigestAlgorithm SendDigest => AgreedVersion >= 87 ? Net.IntegrityAlgorithm : DigestAlgorithm.None;
+
     public int MaxResyncBlocks => AgreedVersion >= 100 ? 256 : AgreedVersion >= 95 ? 32 : 8;
 
     /// <summary>The connect command.</summary>

@@ -101,9 +101,10 @@ internal sealed partial class Volume
     {
         for (PeerRequest? peer = _firstPeer; peer is not null; peer = peer.Next)
         {
-            bool counts = peer.Kind is not (PeerRequestKind.Read or PeerRequestKind.Write or PeerRequestKind.Zero)
-                || (peer.Order < order && peer.Writes);
-            if (counts && peer.Started && peer.Overlaps(sector, endSector))
+            // Writes that came before go first, whether they have begun or not.
+            bool earlierWrite = peer.Order < order && peer.Writes;
+            bool resync = peer.Started && peer.Kind != PeerRequestKind.Read;
+            if ((earlierWrite || resync) && peer.Overlaps(sector, endSector))
             {
                 return true;
             }

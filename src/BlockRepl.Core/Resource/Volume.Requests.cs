@@ -213,6 +213,13 @@ internal sealed partial class Volume
         PullAheadIfCongested();
         request.Started = true;
         bool remote = Connection.IsOperational && StateRules.IsReplicating(State);
+        if (remote && request.ByteCount > (request.IsZero ? Connection.MaxZeroBytes : Connection.MaxRequestBytes))
+        {
+            // It came in before this version was agreed on. Written here and marked; the reconnect brings it over.
+            Connection.Break(ConnectionState.ProtocolError, $"a request of {request.ByteCount} bytes is too large for version {Connection.AgreedVersion}");
+            remote = false;
+        }
+
         if (HasDisk)
         {
             request.LocalPending = request.LocalTried = true;
