@@ -89,7 +89,9 @@ public static class DumpMetaData
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>Prints rows of four words; rows that are all zero or all one are joined when there is more than one.</summary>
+    /// <summary>
+    /// Prints rows of four words; equal neighbouring rows are joined if they consist of one 32-bit number, repeated.
+    /// </summary>
     private sealed class BitmapPrinter
     {
         private long _row;
@@ -109,7 +111,7 @@ public static class DumpMetaData
                 BitsSet += BitOperations.PopCount(words[i]);
             }
 
-            bool uniform = words[0] is 0 or ulong.MaxValue && !words.ContainsAnyExcept(words[0]);
+            bool uniform = words[0] >> 32 == (uint)words[0] && !words.ContainsAnyExcept(words[0]);
             if (_runRows > 0 && (!uniform || words[0] != _runWord))
             {
                 EndRun(lines);

@@ -6,7 +6,7 @@ namespace BlockRepl.Core.MetaData;
 /// <summary>What apply-al does to a disk.</summary>
 public enum ReplayAction
 {
-    /// <summary>Nothing: the log is clean and names no extent that counts.</summary>
+    /// <summary>Nothing: the disk is clean and its log is empty.</summary>
     None,
 
     /// <summary>The log is emptied and the disk marked clean; the bitmap stays.</summary>
@@ -133,15 +133,17 @@ public sealed record OfflineReplay(
             return ReplayAction.RefuseVersion83Log;
         }
 
-        bool counts = superBlock.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
-        if (superBlock.NeedsReplay)
+        if (log.Status == ReplayStatus.NothingToDo)
         {
-            return !counts || log.Status == ReplayStatus.NothingToDo ? ReplayAction.CleanLog
-                : log.IsActiveSetUnknown ? ReplayAction.MarkEverything
-                : ReplayAction.MarkExtents;
+            return superBlock.NeedsReplay ? ReplayAction.CleanLog : ReplayAction.None;
         }
 
-        return counts && log.Status == ReplayStatus.Replayed ? ReplayAction.MarkExtents : ReplayAction.None;
+        // A log with transactions is emptied even on a disk that calls itself clean: the next session counts from a small
+        // number again, and would be read together with them.
+        bool counts = superBlock.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
+        return !counts ? ReplayAction.CleanLog
+            : log.IsActiveSetUnknown ? ReplayAction.MarkEverything
+            : ReplayAction.MarkExtents;
     }
 
     private static bool IsVersion83Possible(SuperBlock superBlock) =>

@@ -23,7 +23,7 @@ public sealed class OfflineReplayTests
     [InlineData(SuperBlock.MagicNormal, Primary | Clean, ReplayAction.MarkExtents)]
     [InlineData(SuperBlock.MagicUnclean, SuperBlockFlags.Consistent, ReplayAction.CleanLog)]
     [InlineData(SuperBlock.MagicNormal, SuperBlockFlags.Consistent, ReplayAction.CleanLog)]
-    [InlineData(SuperBlock.MagicNormal, SuperBlockFlags.Consistent | Clean, ReplayAction.None)]
+    [InlineData(SuperBlock.MagicNormal, SuperBlockFlags.Consistent | Clean, ReplayAction.CleanLog)]
     public void Only_a_primary_has_extents_to_mark(uint magic, SuperBlockFlags flags, ReplayAction action)
     {
         OfflineReplay plan = OfflineReplay.Plan(Super(magic, flags), Ring([3, 40]));
@@ -31,6 +31,16 @@ public sealed class OfflineReplayTests
         Assert.Equal(action == ReplayAction.MarkExtents ? [3u, 40u] : [], plan.Extents);
         Assert.False(plan.After.NeedsReplay);
         Assert.Equal(flags | Clean, plan.After.Flags);
+    }
+
+    [Fact]
+    public void A_clean_disk_with_an_empty_log_is_left_alone()
+    {
+        byte[] ring = [.. CreateMetaData.InitialiseLog(Layout).SelectMany(step => step.Data.ToArray())];
+        OfflineReplay plan = OfflineReplay.Plan(Super(SuperBlock.MagicNormal, Primary | Clean), ring);
+        Assert.Equal(ReplayAction.None, plan.Action);
+        Assert.Empty(plan.Steps(Layout, _ => new byte[4096]));
+        Assert.Equal(ReplayAction.CleanLog, OfflineReplay.Plan(Super(SuperBlock.MagicNormal, Primary), ring).Action);
     }
 
     [Fact]
