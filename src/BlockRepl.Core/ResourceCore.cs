@@ -46,7 +46,7 @@ public sealed partial class ResourceCore
     /// <summary>The bits of a volume as they are in memory; null without a disk. For the simulator's checkers.</summary>
     internal Bitmap.OutOfSyncBitmap? GetBitmap(int volume) => RequireVolume(volume).Bitmap;
 
-    internal IReadOnlyList<Volume> Volumes => _volumes;
+    internal Volume[] Volumes => _volumes; // an array: going through it allocates nothing
 
     /// <summary>Follow-up work of state changes, strictly in their order.</summary>
     internal ScriptQueue Worker { get; } = new();

@@ -7,6 +7,7 @@ using BlockRepl.Core.State;
 using BlockRepl.Engine.Tests.Nbd;
 using BlockRepl.FrontEnd;
 using BlockRepl.FrontEnd.Nbd;
+using BlockRepl.Platform.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace BlockRepl.Engine.Tests;
@@ -193,9 +194,9 @@ internal sealed class TwoNodes : IDisposable
     {
         byte[] Read(string path)
         {
-            using var file = File.OpenHandle(path);
+            using var device = OfflineDevice.Open(path, readOnly: true);
             var data = new byte[bytes];
-            Assert.Equal(bytes, RandomAccess.Read(file, data, 0));
+            device.Read(0, data);
             return data;
         }
 
