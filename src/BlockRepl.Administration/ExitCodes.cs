@@ -40,8 +40,10 @@ public static class ExitCodes
     /// <summary>How a refusal is printed: <c>OBJECT: Failure: (119) WORDS</c>.</summary>
     public static string Describe(string target, int code, string message)
     {
-        string words = message.Length > 0 ? message : code < 0 ? StateChangeWords(code) : "the request was refused.";
-        return code >= 102 ? $"{target}: Failure: ({code}) {words}" : $"{target}: State change failed: ({code}) {words}";
+        string number = $"({code})";
+        string given = message.StartsWith(number, StringComparison.Ordinal) ? message[number.Length..].TrimStart() : message;
+        string words = given.Length > 0 ? given : code < 0 ? StateChangeWords(code) : "the request was refused.";
+        return code >= 102 ? $"{target}: Failure: {number} {words}" : $"{target}: State change failed: {number} {words}";
     }
 
     private static string StateChangeWords(int code) => code switch

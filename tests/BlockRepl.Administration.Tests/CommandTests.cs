@@ -65,6 +65,8 @@ public sealed class CommandTests
         (int exit, _, string errors) = await node.RunAsync("down", "all");
         Assert.Equal(11, exit);
         Assert.Equal("r0: State change failed: (-12) the device is open; unmount it.\n", errors);
+        r0.Refusals[typeof(AdminCommand.Down)] = new CommandResult(-12, "(-12) The device is open.");
+        Assert.Equal("r0: State change failed: (-12) The device is open.\n", (await node.RunAsync("down", "r0")).Errors);
         Assert.Equal(["r0"], node.Node.Up.Select(resource => resource.Name));
         Assert.False(r0.IsDisposed);
         r0.Refusals.Clear();

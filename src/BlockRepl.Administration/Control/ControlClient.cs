@@ -65,9 +65,9 @@ public static class ControlClient
         }
         catch (SocketException error)
         {
+            string found = File.Exists(path) ? $"nobody answers at {path} ({error.Message})" : $"there is no socket {path}";
             throw new ControlException(
-                $"The daemon is not running: nobody answers at {path} ({error.Message}). Start it with "
-                + "'systemctl start blockrepld', or in a terminal: "
+                $"The daemon is not running: {found}. Start its service, or in a terminal: "
                 + $"blockrepld --config {location.ConfigPath} --node {location.Node} --run-dir {location.RunDirectory}",
                 isAbsent: true);
         }

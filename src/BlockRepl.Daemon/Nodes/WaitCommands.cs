@@ -132,7 +132,7 @@ internal sealed record WaitTimes(
         var remarks = new List<string>();
         if (wait > 0 && (degraded == 0 || wait < degraded))
         {
-            if (request.WaitSeconds is null)
+            if (degraded > 0)
             {
                 remarks.Add($"{resource}: degr-wfc-timeout must not be longer than wfc-timeout; {wait} s are used.");
             }
@@ -142,7 +142,7 @@ internal sealed record WaitTimes(
 
         if (degraded > 0 && (outdated == 0 || degraded < outdated))
         {
-            if (request.WaitSeconds is null)
+            if (outdated > 0)
             {
                 remarks.Add($"{resource}: outdated-wfc-timeout must not be longer than degr-wfc-timeout; {wait} s are used.");
             }
