@@ -3,8 +3,6 @@
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 INSTALL_BIN="$ROOT/artifacts/install/bin"
-NATIVE_X64="$ROOT/artifacts/native/x64"
-NATIVE_ARM64="$ROOT/artifacts/native/arm64"
 CONFIGURATION=Release
 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
@@ -106,14 +104,11 @@ need_dotnet() {
     esac
 }
 
-# build_native x64|arm64: configures and builds native/ into artifacts/native/ARCH.
+# build_native x64|arm64: builds native/ into artifacts/native/ARCH; prints nothing unless it fails.
 build_native() {
-    [ -f "$ROOT/native/CMakeLists.txt" ] || { say "native: nothing to build yet"; return 0; }
-    local arch="$1" options=() log
-    [ "$arch" = arm64 ] && options+=("-DCMAKE_TOOLCHAIN_FILE=$ROOT/native/toolchains/arm64.cmake")
+    local log
     log="$(mktemp)"
-    if ! { cmake -S "$ROOT/native" -B "$ROOT/artifacts/native/$arch" -DCMAKE_BUILD_TYPE=Release "${options[@]}" &&
-        cmake --build "$ROOT/artifacts/native/$arch" --parallel 2; } >"$log" 2>&1; then
+    if ! "$ROOT/native/build" "$1" >"$log" 2>&1; then
         cat "$log" >&2
         rm -f "$log"
         return 1

@@ -94,8 +94,8 @@ wait_for() {
     done
 }
 
-# The lines of the resource as /proc/drbd shows them, without the version.
-show_status() { on "$1" status demo | grep -v '^version' | sed 's/^/   | /'; }
+# The lines of the resource as /proc/drbd shows them, without the versions.
+show_status() { on "$1" status demo | grep -vE '^(src)?version' | sed 's/^/   | /'; }
 
 in_sync() { on "$1" status demo | grep -q 'cs:Connected .* ds:UpToDate/UpToDate'; }
 
