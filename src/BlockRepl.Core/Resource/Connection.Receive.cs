@@ -212,7 +212,7 @@ internal sealed partial class Connection
     {
         Script script = new(name, steps);
         script.Advance();
-        if (!script.Ended && _phase == Phase.Operational)
+        if (!script.Ended)
         {
             _receiver = script;
         }

@@ -199,7 +199,6 @@ internal sealed partial class Connection : IConnectHost
         ChangeAll(cause);
         ClearTransferLog();
         ResetReceiveEpochs();
-        _receiver = null;
         _stateReply = null;
         foreach (Volume volume in _core.Volumes)
         {
@@ -214,7 +213,8 @@ internal sealed partial class Connection : IConnectHost
     private IEnumerable<Func<bool>> AfterTearDown(bool wasOperational)
     {
         // What the peer sent before is finished first: the next handshake must not meet old writes.
-        yield return () => !_core.HasPeerRequests;
+        // So is a packet that was being worked on: its script holds on to what it writes until it is written.
+        yield return () => _receiver is null && !_core.HasPeerRequests;
         foreach (Volume volume in _core.Volumes)
         {
             foreach (Func<bool> wait in volume.AfterConnectionEnd())

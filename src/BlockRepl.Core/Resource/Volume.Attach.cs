@@ -196,6 +196,12 @@ internal sealed partial class Volume
     private IEnumerable<Func<bool>> MakeReplayDurable(bool fullSync)
     {
         SizeSectors = _attachSize.Sectors;
+
+        // 1. a Primary's process is killed, its data are in the disk's cache; 2. it comes back, resyncs the hot extents to the
+        // peer and clears their bits; 3. power fails and the cache with it: the blocks differ and nothing says so.
+        IoBatch data = new();
+        FlushDisk(data);
+        yield return () => data.IsDone;
         if (fullSync)
         {
             // The bitmap was not read. FULL_SYNC is durable before anything else changes.
@@ -275,6 +281,10 @@ internal sealed partial class Volume
             yield break;
         }
 
+        // What the meta data will say of the data must be true after a power failure too.
+        IoBatch data = new();
+        FlushDisk(data);
+        yield return () => data.IsDone;
         foreach (Func<bool> wait in WriteBitmap())
         {
             yield return wait;

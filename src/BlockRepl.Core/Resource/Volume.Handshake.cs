@@ -495,6 +495,7 @@ internal sealed partial class Volume
         else if (peer.Disk == DiskState.Negotiating)
         {
             ChangeTo(State with { PeerDisk = DiskState.Diskless, PeerRole = peer.Role }, hard: true);
+            SendUuidsAndState();
         }
         else if (verdict.Reason == RefuseReason.PeerDryRun)
         {

@@ -205,6 +205,14 @@ internal sealed partial class Volume
             SetUuids(Uuids.NewCurrent(_host.NextRandom(), primary: true));
         }
 
+        if (!primary)
+        {
+            // Without PRIMARY_IND the activity log counts no more: what it covered must be durable first.
+            IoBatch flush = new();
+            FlushDisk(flush);
+            yield return () => flush.IsDone;
+        }
+
         SetUuids(Uuids.WithRole(primary));
         _superBlockDirty |= Layout is not null;
         foreach (Func<bool> wait in SyncSuperBlock())

@@ -229,7 +229,7 @@ internal sealed partial class Volume
     /// <summary>Makes the data area durable, unless the configuration says that its disk needs no flushes.</summary>
     private void FlushDisk(IoBatch batch)
     {
-        if (Options.Disk.DiskFlushes && State.Disk > DiskState.Failed
+        if (Options.Disk.DiskFlushes && Layout is not null
             && _core.StartBatchOperation(this, batch, 0, out IoToken token))
         {
             DiskOperations++;

@@ -30,7 +30,8 @@ internal sealed partial class Volume
         DeviceOpen = OpenCount > 0,
         HandshakeRunning = Connection.StateSent,
         OnNoData = _core.Options.OnNoDataAccessible,
-        ExposedUuidMatchesDisk = Generations.UuidSet.Masked(ExposedUuid) == Generations.UuidSet.Masked(Uuids.Current),
+        ExposedUuidMatchesDisk = State.Role == Role.Secondary
+            || Generations.UuidSet.Masked(ExposedUuid) == Generations.UuidSet.Masked(Uuids.Current),
         NegotiatedDisk = _negotiatedDisk,
         NegotiatedPeerDisk = _negotiatedPeerDisk,
     };
@@ -39,7 +40,7 @@ internal sealed partial class Volume
     public StateChangeResult Try(StateRequest request, bool hard, out VolumeState wanted)
     {
         RuleContext rules = Rules;
-        wanted = StateRules.Sanitize(State, request.Apply(State), rules, out _);
+        wanted = Sanitize(request.Apply(State), rules);
         return StateRules.Check(State, wanted, rules, hard);
     }
 
@@ -59,7 +60,7 @@ internal sealed partial class Volume
     public StateChangeResult ChangeTo(VolumeState unsanitised, bool hard)
     {
         RuleContext rules = Rules;
-        VolumeState wanted = StateRules.Sanitize(State, unsanitised, rules, out _);
+        VolumeState wanted = Sanitize(unsanitised, rules);
         StateChangeResult result = StateRules.Check(State, wanted, rules, hard);
         if (result == StateChangeResult.Success)
         {
@@ -67,6 +68,23 @@ internal sealed partial class Volume
         }
 
         return result;
+    }
+
+    /// <summary>
+    /// DRBD's implications, with one exception. 1. this node is about to be the target, its data are Outdated; 2. the source's
+    /// disk fails and the resync is off; 3. by the rules a connected Outdated disk counts as UpToDate, and a diskless
+    /// Primary would go on with old data. Here it becomes Inconsistent, which is what the Primary takes it for.
+    /// </summary>
+    private VolumeState Sanitize(VolumeState wanted, in RuleContext rules)
+    {
+        VolumeState sane = StateRules.Sanitize(State, wanted, rules, out bool resyncAborted);
+        bool wasTarget = State.Connection is ConnectionState.WFBitMapT or ConnectionState.WFSyncUUID
+            or ConnectionState.StartingSyncT or ConnectionState.SyncTarget or ConnectionState.PausedSyncT
+            or ConnectionState.Behind;
+        bool stale = resyncAborted && wasTarget && State.Disk == DiskState.Outdated && sane.Disk == DiskState.UpToDate;
+        return stale
+            ? StateRules.Sanitize(State, wanted with { Disk = DiskState.Inconsistent }, rules, out _)
+            : sane;
     }
 
     private void Apply(VolumeState next)
@@ -248,6 +266,13 @@ internal sealed partial class Volume
             if (IsConnected(State))
             {
                 SendState();
+            }
+
+            if (old.Disk == DiskState.Negotiating)
+            {
+                // The connection broke off while it was negotiated what this disk is worth to a running Primary.
+                yield return () => MetaOperations == 0 && DiskOperations == 0 && _commit == CommitPhase.Idle;
+                DropDisk();
             }
         }
 
