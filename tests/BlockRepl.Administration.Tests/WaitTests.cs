@@ -34,7 +34,29 @@ public sealed class WaitTests
         await node.Time.TimerMade.Task;
         r0.Change(status => status with { Connection = ConnectionState.SyncTarget });
         Assert.False(wait.IsCompleted);
-        r0.Change(status => status with { Connection = ConnectionState.Connected });
+        r0.Change(status => status with { Connection = ConnectionState.Connected, PeerDisk = DiskState.UpToDate });
+        Assert.Equal(0, (await wait).ExitCode);
+    }
+
+    [Theory]
+    [InlineData(DiskState.UpToDate, DiskState.Inconsistent, false)]
+    [InlineData(DiskState.Outdated, DiskState.UpToDate, false)]
+    [InlineData(DiskState.UpToDate, DiskState.Diskless, true)]
+    [InlineData(DiskState.Inconsistent, DiskState.Inconsistent, true)]
+    public async Task A_resync_that_is_about_to_begin_is_waited_for(DiskState disk, DiskState peer, bool done)
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        await node.RunAsync("up", "r0");
+        FakeResource r0 = node.Resources.All["r0"];
+        r0.Change(status => status with { Connection = ConnectionState.Connected, Disk = disk, PeerDisk = peer });
+        Task<ControlReply> wait = node.AskAsync("wait-sync", "r0");
+        if (!done)
+        {
+            await node.Time.TimerMade.Task;
+            Assert.False(wait.IsCompleted);
+            r0.Change(status => status with { Disk = DiskState.UpToDate, PeerDisk = DiskState.UpToDate });
+        }
+
         Assert.Equal(0, (await wait).ExitCode);
     }
 

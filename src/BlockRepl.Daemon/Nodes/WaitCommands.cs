@@ -99,11 +99,24 @@ internal sealed class WaitCommands(Node node, TimeProvider time)
                 continue;
             }
 
-            all &= forSync ? volume.Connection == ConnectionState.Connected : volume.Connection >= ConnectionState.Connected;
+            all &= forSync ? IsInSync(volume) : volume.Connection >= ConnectionState.Connected;
         }
 
         return all ? Verdict.Reached : null;
     }
+
+    /// <summary>
+    /// Plainly connected. Good data on one side only means that a resync is about to begin: after 'primary --force' the two
+    /// nodes talk about it for a moment, in which a script must not be told that all is done.
+    /// </summary>
+    private static bool IsInSync(VolumeStatus volume)
+    {
+        bool aboutToSync = (volume.Disk == DiskState.UpToDate && IsBehind(volume.PeerDisk))
+            || (volume.PeerDisk == DiskState.UpToDate && IsBehind(volume.Disk));
+        return volume.Connection == ConnectionState.Connected && !aboutToSync;
+    }
+
+    private static bool IsBehind(DiskState disk) => disk is DiskState.Negotiating or DiskState.Inconsistent or DiskState.Outdated;
 
     private static string? Explain(Verdict verdict, string resource) => verdict == Verdict.Reached
         ? null
