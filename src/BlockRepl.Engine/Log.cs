@@ -20,6 +20,9 @@ internal static partial class Log
     [LoggerMessage(2005, LogLevel.Warning, "{Resource}: volume {Volume}: {Operation} failed with errno {Errno}")]
     public static partial void DiskError(ILogger logger, string resource, int volume, string operation, int errno);
 
+    [LoggerMessage(2009, LogLevel.Warning, "{Resource}: {Count} more I/O errors in that second")]
+    public static partial void DiskErrorsLeftOut(ILogger logger, string resource, int count);
+
     [LoggerMessage(2006, LogLevel.Error, "{Resource}: handler {Handler} could not be run: {Reason}")]
     public static partial void HandlerFailed(ILogger logger, string resource, string handler, string reason);
 

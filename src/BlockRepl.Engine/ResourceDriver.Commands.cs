@@ -19,6 +19,9 @@ internal sealed partial class ResourceDriver
 
     /// <summary>Commands that were not answered yet; guarded by the lock because <see cref="FailCommands"/> may run anywhere.</summary>
     private readonly Dictionary<ulong, TaskCompletionSource<CommandResult>> _commands = [];
+
+    /// <summary>What else waits for the loop; set when it has ended.</summary>
+    private readonly TaskCompletionSource _loopEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ulong _lastCommand;
     private bool _commandsEnded;
 
@@ -151,12 +154,14 @@ internal sealed partial class ResourceDriver
     private async Task<T> Ask<T>(Func<T> question)
     {
         var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!Loop.Post(() => answer.TrySetResult(question())))
+        if (Loop.Post(() => answer.TrySetResult(question())))
         {
-            throw new ObjectDisposedException(Options.Resource.Name, "the resource was taken down");
+            await Task.WhenAny(answer.Task, _loopEnded.Task).ConfigureAwait(false);
         }
 
-        return await answer.Task.ConfigureAwait(false);
+        return answer.Task.IsCompleted
+            ? await answer.Task.ConfigureAwait(false)
+            : throw new ObjectDisposedException(Options.Resource.Name, "the resource was taken down");
     }
 
     /// <summary>Nobody answers any more: the loop has ended. From any thread.</summary>
@@ -170,6 +175,7 @@ internal sealed partial class ResourceDriver
             _commands.Clear();
         }
 
+        _loopEnded.TrySetResult();
         foreach (var answer in waiting)
         {
             answer.TrySetResult(Ended);

@@ -19,6 +19,8 @@ internal sealed partial class ResourceDriver
     /// <summary>Pinned: results of <see cref="ICoreHost.Hash"/>, a ring by order of the calls.</summary>
     private readonly byte[] _hashResults = GC.AllocateArray<byte>(MaxHashes * DigestAlgorithms.MaxSize, pinned: true);
     private int _hashNext;
+    private long _diskErrorSecond;
+    private int _diskErrors;
 
     /// <summary>Hashes asked for in one turn: as many 4 KiB blocks as the core may hold buffers.</summary>
     private const int MaxHashes = CoreLimits.PeerReadBytes / 4096;
@@ -44,7 +46,7 @@ internal sealed partial class ResourceDriver
         _recorder.Record(Loop.NowNs, Flight.DiskDone, volume, token.Value, (ulong)error);
         if (error == IoError.Failed)
         {
-            Log.DiskError(_logger, Options.Resource.Name, volume, "data I/O", errno);
+            LogDiskError(volume, "data I/O", errno);
         }
 
         _coreTouched = true;
@@ -56,7 +58,7 @@ internal sealed partial class ResourceDriver
         _recorder.Record(Loop.NowNs, Flight.MetaDone, volume, token.Value, (ulong)error);
         if (error == IoError.Failed)
         {
-            Log.DiskError(_logger, Options.Resource.Name, volume, "meta-data I/O", errno);
+            LogDiskError(volume, "meta-data I/O", errno);
         }
 
         _coreTouched = true;
@@ -146,6 +148,27 @@ internal sealed partial class ResourceDriver
         if (!_bufferWaiters.Contains(client))
         {
             _bufferWaiters.Add(client);
+        }
+    }
+
+    /// <summary>A failing disk must not flood the log: ten lines in a second, then the number of those left out.</summary>
+    private void LogDiskError(int volume, string operation, int errno)
+    {
+        const int linesPerSecond = 10;
+        var second = Loop.NowNs / 1_000_000_000;
+        if (second != _diskErrorSecond)
+        {
+            if (_diskErrors > linesPerSecond)
+            {
+                Log.DiskErrorsLeftOut(_logger, Options.Resource.Name, _diskErrors - linesPerSecond);
+            }
+
+            (_diskErrorSecond, _diskErrors) = (second, 0);
+        }
+
+        if (++_diskErrors <= linesPerSecond)
+        {
+            Log.DiskError(_logger, Options.Resource.Name, volume, operation, errno);
         }
     }
 

@@ -129,12 +129,19 @@ internal sealed class VolumeDevice : IVolumeDevice
         {
             client?.OnVolumeGone();
         }
+
+        Array.Clear(_clients);
     }
 
     private static VolumeFacts ToFacts(in DeviceFacts device)
     {
         var blocks = (ulong)device.LogicalBlockBytes >> 9;
-        return new VolumeFacts((long)(device.SizeSectors / blocks * blocks) << 9, device.LogicalBlockBytes, device.CanZeroFast);
+        return new VolumeFacts(
+            (long)(device.SizeSectors / blocks * blocks) << 9,
+            device.LogicalBlockBytes,
+            device.CanZeroFast,
+            device.MaxRequestBytes,
+            device.MaxZeroBytes);
     }
 
     private int IndexOf(IVolumeClient client)

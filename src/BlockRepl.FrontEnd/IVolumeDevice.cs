@@ -8,7 +8,14 @@ namespace BlockRepl.FrontEnd;
 /// <param name="SizeBytes">Size; a multiple of <paramref name="LogicalBlockBytes"/>.</param>
 /// <param name="LogicalBlockBytes">Every offset and length is a multiple of it: 512 or 4096.</param>
 /// <param name="CanZeroFast">Whether writing zeroes is sure to be faster than sending them.</param>
-public readonly record struct VolumeFacts(long SizeBytes, int LogicalBlockBytes, bool CanZeroFast);
+/// <param name="MaxPartBytes">Largest read or write of one submission; larger requests are submitted in parts.</param>
+/// <param name="MaxZeroBytes">The same for discards and zeroes.</param>
+public readonly record struct VolumeFacts(
+    long SizeBytes,
+    int LogicalBlockBytes,
+    bool CanZeroFast,
+    int MaxPartBytes = CoreLimits.MaxPayloadBytes,
+    int MaxZeroBytes = CoreLimits.MaxZeroBytes);
 
 /// <summary>
 /// One volume as the front ends see it: NBD now, ublk and FUSE can join. A client opens it, rents buffers, submits requests
@@ -67,7 +74,7 @@ public interface IVolumeClient
     /// <summary>The volume's size, role or usability may have changed.</summary>
     void OnVolumeChanged(in VolumeFacts facts);
 
-    /// <summary>The volume is being taken away: finish what runs and end the connection.</summary>
+    /// <summary>The volume has ended: requests under way are not completed any more, and it is not called any more.</summary>
     void OnVolumeGone();
 }
 

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Net.Sockets;
 using BlockRepl.Core;
 using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
@@ -116,6 +118,87 @@ public class ResourceEngineTests
         Assert.True(onA < 10_000 && onB < 10_000, $"{onA} bytes on the primary's loop, {onB} on the secondary's");
     }
 
+    [Fact]
+    public async Task Anything_on_the_replication_port_is_refused_and_the_nodes_connect_nonetheless()
+    {
+        using var nodes = new TwoNodes(new NetOptions { ConnectIntervalSeconds = 3, PingTimeoutDeciseconds = 5 });
+        foreach (var node in new[] { nodes.A, nodes.B })
+        {
+            Assert.True((await node.Engine.AttachAsync(0)).Succeeded);
+            await node.Must(new AdminCommand.Connect(DiscardMyData: false, Tentative: false));
+        }
+
+        for (var seed = 1; seed <= 40; seed++)
+        {
+            var random = new Random(seed);
+            try
+            {
+                using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+                await socket.ConnectAsync(nodes.AddressA, TestContext.Current.CancellationToken);
+                SendNoise(socket, random);
+            }
+            catch (SocketException)
+            {
+                // Refused or reset: both are answers.
+            }
+        }
+
+        await nodes.A.WaitFor(s => s.Connection == ConnectionState.Connected, "connected in spite of the noise");
+        Assert.Null(nodes.A.Fault);
+        Assert.Null(nodes.B.Fault);
+    }
+
+    [Fact]
+    public async Task An_engine_that_ends_under_load_ends_its_clients_and_answers_every_command()
+    {
+        using var nodes = await TwoNodes.Synced(new NetOptions());
+        using var client = nodes.OpenA();
+        var sender = new Thread(() =>
+        {
+            try
+            {
+                for (var i = 0; ; i++)
+                {
+                    client.Send(NbdBytes.Request(Write, (ulong)i, (ulong)(i % 100) * 65536, 65536));
+                    client.Send(new byte[65536]);
+                }
+            }
+            catch (SocketException)
+            {
+                // The end of the engine ends the connection.
+            }
+        });
+        sender.Start();
+        client.ReceiveReply();
+
+        nodes.A.Engine.Dispose();
+
+        Assert.True(client.ServerCloses());
+        sender.Join();
+        Assert.False((await nodes.A.Execute(new AdminCommand.Detach(0, Force: false))).Succeeded);
+        await Assert.ThrowsAsync<ObjectDisposedException>(nodes.A.Engine.GetStatusAsync);
+    }
+
+    /// <summary>Bytes from pure noise to a plausible first packet (header80) with noise behind it, in pieces of any size.</summary>
+    private static void SendNoise(Socket socket, Random random)
+    {
+        var bytes = new byte[random.Next(1, 3000)];
+        random.NextBytes(bytes);
+        if (random.Next(3) != 0 && bytes.Length >= 16)
+        {
+            // Header80: magic 0x83740267, command (initial data, initial meta, features), length.
+            ReadOnlySpan<ushort> commands = [0xfff1, 0xfff2, 0xfffe, 0x13];
+            BinaryPrimitives.WriteUInt32BigEndian(bytes, 0x83740267);
+            BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(4), commands[random.Next(commands.Length)]);
+            BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(6), (ushort)(random.Next(2) == 0 ? 0 : random.Next(100)));
+        }
+
+        for (var sent = 0; sent < bytes.Length;)
+        {
+            sent += socket.Send(bytes, sent, Math.Min(bytes.Length - sent, random.Next(1, 40)), SocketFlags.None);
+        }
+    }
+
     private static async Task<long> AllocatedOnLoop(EngineNode node)
     {
         var answer = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -131,7 +214,7 @@ public class ResourceEngineTests
         {
             for (var i = 0; i < depth; i++)
             {
-                System.Buffers.Binary.BinaryPrimitives.WriteUInt64BigEndian(write.AsSpan(16), (ulong)((sent + i) % 4000) * 4096);
+                BinaryPrimitives.WriteUInt64BigEndian(write.AsSpan(16), (ulong)((sent + i) % 4000) * 4096);
                 client.Send(write);
             }
 

@@ -149,6 +149,8 @@ internal sealed class TwoNodes : IDisposable
         B = new EngineNode(_directory, "b", _resource, _addressB, _addressA);
     }
 
+    public IPEndPoint AddressA => _addressA;
+
     public EngineNode A { get; private set; }
 
     public EngineNode B { get; }

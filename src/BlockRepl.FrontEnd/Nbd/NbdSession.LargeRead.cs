@@ -3,7 +3,7 @@ using BlockRepl.Core;
 namespace BlockRepl.FrontEnd.Nbd;
 
 /// <summary>
-/// Reads of more than 1 MiB. A simple reply is one header followed by all data, and no other reply may come between: such a
+/// Reads of more than one part. A simple reply is one header followed by all data, and no other reply may come between: such a
 /// read runs when nothing else does, in parts that are sent in order while later ones are read. The header goes out with the
 /// first part; if a later part fails the connection ends, because the header said success.
 /// </summary>
@@ -40,7 +40,7 @@ internal sealed partial class NbdSession
         ref var slot = ref _slots[_largeRead];
         while (slot.Error == RequestError.None && slot.Remaining > 0 && _partsStarted - _partsReturned < ReadAheadParts)
         {
-            var bytes = (int)Math.Min(slot.Remaining, CoreLimits.MaxPayloadBytes);
+            var bytes = (int)Math.Min(slot.Remaining, _facts.MaxPartBytes);
             if (!TryRent(bytes, out var buffer))
             {
                 return;

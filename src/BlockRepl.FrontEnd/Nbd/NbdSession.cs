@@ -11,7 +11,8 @@ namespace BlockRepl.FrontEnd.Nbd;
 /// allocated per request: all state of a request is a slot of a fixed table.
 /// </summary>
 /// <remarks>
-/// The core takes reads and writes of up to 1 MiB and zeroes of up to 128 MiB; a larger request runs as several parts. Parts of
+/// The core takes reads and writes of up to 1 MiB and zeroes of up to 128 MiB (less towards an old peer); a larger request runs
+/// as several parts. Parts of
 /// a write run side by side, parts of a zero one after the other. A large read runs alone, see NbdSession.LargeRead.cs.
 /// </remarks>
 internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
@@ -53,6 +54,9 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     private bool _closing;
     private bool _released;
     private bool _deviceClosed;
+
+    /// <summary>The volume is no more: requests under way are never completed, and nothing is given back to it.</summary>
+    private bool _gone;
 
     /// <param name="ended">Told, on the loop's thread, that the session is over and the device closed.</param>
     public NbdSession(IVolumeDevice device, ILogger logger, Action<NbdSession> ended)
@@ -158,7 +162,19 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
 
     public void OnVolumeChanged(in VolumeFacts facts) => _facts = facts;
 
-    public void OnVolumeGone() => Stop();
+    public void OnVolumeGone()
+    {
+        _gone = true;
+        _stopped = true;
+        if (_stream is null)
+        {
+            CloseDevice();
+        }
+        else
+        {
+            Break("the resource has ended");
+        }
+    }
 
     /// <summary>Starts what can be started. Called whenever bytes, buffers or slots may have become available.</summary>
     private void Pump()
@@ -288,7 +304,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
             case NbdCommand.Write:
                 _receivingSlot = _slots.Take(request);
                 return true;
-            case NbdCommand.Read when request.Length > CoreLimits.MaxPayloadBytes:
+            case NbdCommand.Read when request.Length > (uint)_facts.MaxPartBytes:
                 if (_slots.InUse > 0)
                 {
                     return false;
@@ -328,7 +344,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     private bool ReceiveWritePart()
     {
         ref var slot = ref _slots[_receivingSlot];
-        var bytes = (int)Math.Min(slot.Remaining, CoreLimits.MaxPayloadBytes);
+        var bytes = (int)Math.Min(slot.Remaining, _facts.MaxPartBytes);
         if (!TryRent(bytes, out _receivingBuffer))
         {
             return false;
@@ -375,7 +391,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     private void SubmitZeroPart(int index)
     {
         ref var slot = ref _slots[index];
-        var bytes = (int)Math.Min(slot.Remaining, CoreLimits.MaxZeroBytes);
+        var bytes = (int)Math.Min(slot.Remaining, _facts.MaxZeroBytes);
         Submit(index, slot.Request.Kind, bytes, BufferHandle.None, false);
     }
 
@@ -471,7 +487,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
 
     private void MaybeFinish()
     {
-        if ((!_stopped && !_closing) || _slots.InUse > 0)
+        if ((!_stopped && !_closing) || (_slots.InUse > 0 && !_gone))
         {
             return;
         }
@@ -493,8 +509,12 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         if (!_deviceClosed)
         {
             _deviceClosed = true;
-            Invariant.Require(_bytesHeld == 0, "a session ends while it holds buffers");
-            _device.Close(this);
+            if (!_gone)
+            {
+                Invariant.Require(_bytesHeld == 0, "a session ends while it holds buffers");
+                _device.Close(this);
+            }
+
             _ended(this);
         }
     }

@@ -95,6 +95,27 @@ public sealed class NbdSessionTests : IDisposable
     }
 
     [Fact]
+    public void Requests_are_cut_to_what_the_volume_takes_at_one_time()
+    {
+        _volume.Facts = _volume.Facts with { MaxPartBytes = 32 << 10, MaxZeroBytes = 64 << 10 };
+        using var client = NbdTestClient.Open(_path);
+        var data = new byte[100 << 10];
+        new Random(1).NextBytes(data);
+
+        client.Send(NbdBytes.Request(Write, 1, 0, (uint)data.Length));
+        client.Send(data);
+        Assert.Equal((1UL, 0u), client.ReceiveReply());
+        client.Send(NbdBytes.Request(Read, 2, 0, (uint)data.Length));
+        Assert.Equal((2UL, 0u), client.ReceiveReply());
+        Assert.True(data.AsSpan().SequenceEqual(client.Receive(data.Length)));
+        client.Send(NbdBytes.Request(Zeroes, 3, 0, 100 << 10));
+        Assert.Equal((3UL, 0u), client.ReceiveReply());
+
+        Assert.Equal([4, 4, 2], _volume.Requests.GroupBy(r => r.Kind).Select(g => g.Count()));
+        Assert.All(_volume.Requests, r => Assert.True(r.ByteCount <= 64 << 10));
+    }
+
+    [Fact]
     public void A_write_with_fua_carries_it_to_the_volume()
     {
         using var client = NbdTestClient.Open(_path);
