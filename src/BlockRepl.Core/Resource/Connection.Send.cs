@@ -107,9 +107,9 @@ internal sealed partial class Connection
     /// </summary>
     public void PumpBitmap()
     {
-        while (_bitmapSender is null && _bitmapQueue.Count > 0 && IsOperational && CanQueueResync)
+        while (_bitmapQueue.TryPeek(out Volume? volume) && IsOperational && CanQueueResync && !volume.HasStartedWrites)
         {
-            Volume volume = _bitmapQueue.Dequeue();
+            _bitmapQueue.Dequeue();
             _bitmapSender = volume.CreateBitmapSender(_framing);
             _bitmapVolume = volume;
             while (_bitmapSender is not null && _bitmapSender.WriteNext(_bitmapBody, out Command command, out int bytes))

@@ -89,20 +89,24 @@ internal sealed partial class Volume
     }
 
     /// <summary>Whether writes are under way or in the transfer log, for a demotion.</summary>
-    public bool HasUnfinishedWrites
-    {
-        get
-        {
-            for (Request? request = _firstActive; request is not null; request = request.NextActive)
-            {
-                if (request.Started || request.WaitsForCommit)
-                {
-                    return true;
-                }
-            }
+    public bool HasUnfinishedWrites => HasStartedRequests(writesOnly: false) || Connection.HasLoggedWrites(this);
 
-            return Connection.HasLoggedWrites(this);
+    /// <summary>
+    /// Whether writes that will mark their blocks only when they end are under way: a bitmap that is sent before lacks them.
+    /// </summary>
+    public bool HasStartedWrites => HasStartedRequests(writesOnly: true);
+
+    private bool HasStartedRequests(bool writesOnly)
+    {
+        for (Request? request = _firstActive; request is not null; request = request.NextActive)
+        {
+            if (request.Started && (request.IsWrite || !writesOnly))
+            {
+                return true;
+            }
         }
+
+        return false;
     }
 
     /// <summary>This node is Secondary now: requests that were held back while it changed are refused.</summary>

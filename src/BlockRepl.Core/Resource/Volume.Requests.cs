@@ -140,7 +140,7 @@ internal sealed partial class Volume
                 StartFlush(request);
                 break;
             default:
-                if (!IsHeldBack(request) && HoldExtents(request))
+                if (!_syncUuidDue && !IsHeldBack(request) && HoldExtents(request))
                 {
                     SubmitWrite(request);
                 }

@@ -15,6 +15,7 @@ internal sealed partial class Volume
     private ulong _resyncFailedBits;
     private bool _finishing;
     private bool _usesChecksums;
+    private bool _syncUuidDue;
 
     public bool IsResyncing => State.Connection is ConnectionState.SyncSource or ConnectionState.SyncTarget
         or ConnectionState.PausedSyncS or ConnectionState.PausedSyncT;
@@ -34,8 +35,19 @@ internal sealed partial class Volume
             _finishing = false;
             _controller.Reset();
             _marks.Start(_core.NowNs, Bitmap?.SetCount ?? 0, isVerify: false);
-            NetOptionsForResync();
+            ChooseChecksums();
             BeginRequesting();
+        }
+
+        if (IsSourceState(next.Connection) && !IsSourceState(old.Connection))
+        {
+            // 1. a write goes out behind the state change but before P_SYNC_UUID; 2. the target writes it to a disk that still
+            // counts as consistent; 3. the target crashes. So writes wait until P_SYNC_UUID is queued.
+            _syncUuidDue = true;
+        }
+        else if (!IsSourceState(next.Connection))
+        {
+            _syncUuidDue = false;
         }
 
         if (next.Connection is ConnectionState.VerifyS or ConnectionState.VerifyT && old.Connection != next.Connection)
@@ -69,7 +81,7 @@ internal sealed partial class Volume
         }
     }
 
-    private void NetOptionsForResync()
+    private void ChooseChecksums()
     {
         Core.Options.NetOptions net = _core.Options.Net;
         bool crashed = CrashedPrimary || (PeerUuids is { } peer && (peer.Flags & UuidFlags.CrashedPrimary) != 0);
@@ -107,6 +119,7 @@ internal sealed partial class Volume
         if (Connection.IsCurrent(generation) && IsSource)
         {
             Connection.Send(this, Command.SyncUuid, new SyncUuidPacket(syncUuid));
+            _syncUuidDue = false;
             _core.WakeBlocked();
         }
     }

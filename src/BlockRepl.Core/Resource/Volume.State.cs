@@ -186,11 +186,6 @@ internal sealed partial class Volume
             SendState();
         }
 
-        if (old.Connection != ConnectionState.WFBitMapS && next.Connection == ConnectionState.WFBitMapS)
-        {
-            BeginSendingBitmap();
-        }
-
         if (LostPeerData(old, next) && Uuids.Bitmap == 0 && next.Disk == DiskState.UpToDate
             && (next.Role == Role.Primary || next.PeerRole == Role.Primary))
         {
@@ -297,6 +292,12 @@ internal sealed partial class Volume
         if (tells && IsConnected(State))
         {
             SendState();
+        }
+
+        if (old.Connection != ConnectionState.WFBitMapS && next.Connection == ConnectionState.WFBitMapS
+            && State.Connection == ConnectionState.WFBitMapS)
+        {
+            BeginSendingBitmap();
         }
 
         if (next.Connection is ConnectionState.StartingSyncS or ConnectionState.StartingSyncT
