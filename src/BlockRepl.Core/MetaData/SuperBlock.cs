@@ -211,13 +211,13 @@ public sealed partial record SuperBlock
             return MetaDataError.BadOffsets;
         }
 
-        ulong bitmapSectors = (ulong)stored.BitmapBytes / MetaDataLayout.SectorBytes;
         if (SizeSectors > OutOfSyncBitmap.MaxCapacitySectors)
         {
             return MetaDataError.DeviceTooLarge;
         }
 
-        if ((SizeSectors + 7) / MetaDataLayout.SectorsPerBitmapSector > bitmapSectors)
+        // Stricter than DRBD, which lets up to one sector's worth of bits pass: page I/O then ran into the log behind.
+        if (OutOfSyncBitmap.BitsFor(SizeSectors) > (ulong)stored.BitmapBytes * 8)
         {
             return MetaDataError.BitmapTooSmall;
         }

@@ -70,6 +70,15 @@ public sealed class SuperBlockTests
         Assert.Null(superBlock);
     }
 
+    [Theory]
+    [InlineData(262144u, MetaDataError.None)]
+    [InlineData(262145u, MetaDataError.BitmapTooSmall)]
+    public void The_recorded_size_must_fit_the_bitmap_to_the_last_bit(uint sectors, MetaDataError error)
+    {
+        Put(4, sectors);
+        Assert.Equal(error, Decode(out _));
+    }
+
     [Fact]
     public void A_magic_of_0_7_is_found_at_its_own_place()
     {
