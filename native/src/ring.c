@@ -31,9 +31,7 @@ static int create_parts(struct brn_ring *ring, const brn_ring_options *options)
     if (ring->slots == NULL) {
         return -ENOMEM;
     }
-    for (uint32_t i = 0; i < options->max_ops; i++) {
-        ring->slots[i].next = i + 1 < options->max_ops ? i + 1 : NO_SLOT;
-    }
+    ring->free_head = NO_SLOT;
     ring->max_ops = options->max_ops;
     list_init(&ring->ready);
     int error = workers_init(ring, options->workers);

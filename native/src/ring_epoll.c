@@ -403,7 +403,7 @@ int epoll_backend_run(
 
 int epoll_backend_cancel_all(struct brn_ring *ring)
 {
-    for (uint32_t i = 0; i < ring->max_ops; i++) {
+    for (uint32_t i = 0; i < ring->used; i++) {
         if (ring->slots[i].state == SLOT_WAITING || ring->slots[i].state == SLOT_WORKER) {
             cancel_slot(ring, i);
         }

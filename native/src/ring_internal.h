@@ -58,6 +58,7 @@ struct brn_ring {
     struct slot *slots;
     uint32_t max_ops;
     uint32_t in_flight;
+    uint32_t used; /* slots that were taken at least once; the memory of the others was never touched */
     uint32_t free_head;
     struct slot_list ready;
     struct workers workers;

@@ -522,7 +522,7 @@ int uring_run(
 
 int uring_cancel_all(struct brn_ring *ring)
 {
-    for (uint32_t i = 0; i < ring->max_ops; i++) {
+    for (uint32_t i = 0; i < ring->used; i++) {
         if (ring->slots[i].state == SLOT_KERNEL || ring->slots[i].state == SLOT_WORKER) {
             int error = uring_cancel_slot(ring, i);
             if (error != 0 && error != -EALREADY) {

@@ -13,47 +13,52 @@ static inline uint32_t load_big(const uint8_t *data)
     return __builtin_bswap32(value);
 }
 
-struct working {
-    uint32_t a, b, c, d, e;
-};
+/* One step; the caller turns the names instead of moving the values. */
+#define STEP(a, b, c, d, e, mixed, constant, word)         \
+    e += rotate(a, 5) + (mixed) + (constant) + (word);     \
+    b = rotate(b, 30)
 
-static inline void step(struct working *v, uint32_t mixed, uint32_t constant, uint32_t word)
+#define CHOOSE(b, c, d) ((d) ^ ((b) & ((c) ^ (d))))
+#define PARITY(b, c, d) ((b) ^ (c) ^ (d))
+#define MAJORITY(b, c, d) (((b) & (c)) + ((d) & ((b) ^ (c))))
+
+/* The schedule as a ring of sixteen words, each made when it is needed. */
+#define WORD(i) ((i) < 16 ? w[(i) & 15] : schedule(w, i))
+
+#define FIVE(f, constant, i)                                \
+    STEP(a, b, c, d, e, f(b, c, d), constant, WORD(i));       \
+    STEP(e, a, b, c, d, f(a, b, c), constant, WORD((i) + 1)); \
+    STEP(d, e, a, b, c, f(e, a, b), constant, WORD((i) + 2)); \
+    STEP(c, d, e, a, b, f(d, e, a), constant, WORD((i) + 3)); \
+    STEP(b, c, d, e, a, f(c, d, e), constant, WORD((i) + 4))
+#define TWENTY(f, constant, i)    \
+    FIVE(f, constant, i);         \
+    FIVE(f, constant, (i) + 5);   \
+    FIVE(f, constant, (i) + 10);  \
+    FIVE(f, constant, (i) + 15)
+
+static inline __attribute__((always_inline)) uint32_t schedule(uint32_t w[16], uint32_t i)
 {
-    uint32_t next = rotate(v->a, 5) + mixed + v->e + constant + word;
-    v->e = v->d;
-    v->d = v->c;
-    v->c = rotate(v->b, 30);
-    v->b = v->a;
-    v->a = next;
+    w[i & 15] = rotate(w[(i + 13) & 15] ^ w[(i + 8) & 15] ^ w[(i + 2) & 15] ^ w[i & 15], 1);
+    return w[i & 15];
 }
 
 static void sha1_block(uint32_t state[5], const uint8_t *data)
 {
-    uint32_t w[80];
+    uint32_t w[16];
     for (uint32_t i = 0; i < 16; i++) {
         w[i] = load_big(data + 4 * i);
     }
-    for (uint32_t i = 16; i < 80; i++) {
-        w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-    }
-    struct working v = {state[0], state[1], state[2], state[3], state[4]};
-    for (uint32_t i = 0; i < 20; i++) {
-        step(&v, v.d ^ (v.b & (v.c ^ v.d)), 0x5a827999, w[i]);
-    }
-    for (uint32_t i = 20; i < 40; i++) {
-        step(&v, v.b ^ v.c ^ v.d, 0x6ed9eba1, w[i]);
-    }
-    for (uint32_t i = 40; i < 60; i++) {
-        step(&v, (v.b & v.c) | (v.d & (v.b | v.c)), 0x8f1bbcdc, w[i]);
-    }
-    for (uint32_t i = 60; i < 80; i++) {
-        step(&v, v.b ^ v.c ^ v.d, 0xca62c1d6, w[i]);
-    }
-    state[0] += v.a;
-    state[1] += v.b;
-    state[2] += v.c;
-    state[3] += v.d;
-    state[4] += v.e;
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4];
+    TWENTY(CHOOSE, 0x5a827999, 0);
+    TWENTY(PARITY, 0x6ed9eba1, 20);
+    TWENTY(MAJORITY, 0x8f1bbcdc, 40);
+    TWENTY(PARITY, 0xca62c1d6, 60);
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
 }
 
 static void sha1_blocks_scalar(uint32_t state[5], const uint8_t *data, uint64_t blocks)

@@ -24,42 +24,61 @@ static inline uint32_t load_big(const uint8_t *data)
     return __builtin_bswap32(value);
 }
 
-static void expand(uint32_t w[64], const uint8_t *data)
+static inline __attribute__((always_inline)) uint32_t schedule(uint32_t w[16], uint32_t i)
 {
-    for (uint32_t i = 0; i < 16; i++) {
-        w[i] = load_big(data + 4 * i);
-    }
-    for (uint32_t i = 16; i < 64; i++) {
-        uint32_t s0 = rotate_right(w[i - 15], 7) ^ rotate_right(w[i - 15], 18) ^ (w[i - 15] >> 3);
-        uint32_t s1 = rotate_right(w[i - 2], 17) ^ rotate_right(w[i - 2], 19) ^ (w[i - 2] >> 10);
-        w[i] = w[i - 16] + s0 + w[i - 7] + s1;
-    }
+    uint32_t w15 = w[(i + 1) & 15];
+    uint32_t w2 = w[(i + 14) & 15];
+    uint32_t s0 = rotate_right(w15, 7) ^ rotate_right(w15, 18) ^ (w15 >> 3);
+    uint32_t s1 = rotate_right(w2, 17) ^ rotate_right(w2, 19) ^ (w2 >> 10);
+    w[i & 15] += s0 + w[(i + 9) & 15] + s1;
+    return w[i & 15];
 }
+
+/* The schedule as a ring of sixteen words, each made when it is needed. */
+#define WORD(i) ((i) < 16 ? w[(i) & 15] : schedule(w, i))
+
+/* One step; the caller turns the names instead of moving the values. */
+#define STEP(a, b, c, d, e, f, g, h, i)                                              \
+    h += (rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25)) +          \
+         ((g) ^ ((e) & ((f) ^ (g)))) + sha256_constants[i] + WORD(i);                \
+    d += h;                                                                          \
+    h += (rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22)) +          \
+         (((a) & (b)) | ((c) & ((a) | (b))))
+
+#define EIGHT(i)                                   \
+    STEP(a, b, c, d, e, f, g, h, i);               \
+    STEP(h, a, b, c, d, e, f, g, (i) + 1);         \
+    STEP(g, h, a, b, c, d, e, f, (i) + 2);         \
+    STEP(f, g, h, a, b, c, d, e, (i) + 3);         \
+    STEP(e, f, g, h, a, b, c, d, (i) + 4);         \
+    STEP(d, e, f, g, h, a, b, c, (i) + 5);         \
+    STEP(c, d, e, f, g, h, a, b, (i) + 6);         \
+    STEP(b, c, d, e, f, g, h, a, (i) + 7)
 
 static void sha256_block(uint32_t state[8], const uint8_t *data)
 {
-    uint32_t w[64];
-    expand(w, data);
-    uint32_t v[8];
-    memcpy(v, state, sizeof v);
-    for (uint32_t i = 0; i < 64; i++) {
-        uint32_t s1 = rotate_right(v[4], 6) ^ rotate_right(v[4], 11) ^ rotate_right(v[4], 25);
-        uint32_t choice = v[6] ^ (v[4] & (v[5] ^ v[6]));
-        uint32_t first = v[7] + s1 + choice + sha256_constants[i] + w[i];
-        uint32_t s0 = rotate_right(v[0], 2) ^ rotate_right(v[0], 13) ^ rotate_right(v[0], 22);
-        uint32_t majority = (v[0] & v[1]) | (v[2] & (v[0] | v[1]));
-        v[7] = v[6];
-        v[6] = v[5];
-        v[5] = v[4];
-        v[4] = v[3] + first;
-        v[3] = v[2];
-        v[2] = v[1];
-        v[1] = v[0];
-        v[0] = first + s0 + majority;
+    uint32_t w[16];
+    for (uint32_t i = 0; i < 16; i++) {
+        w[i] = load_big(data + 4 * i);
     }
-    for (uint32_t i = 0; i < 8; i++) {
-        state[i] += v[i];
-    }
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+    EIGHT(0);
+    EIGHT(8);
+    EIGHT(16);
+    EIGHT(24);
+    EIGHT(32);
+    EIGHT(40);
+    EIGHT(48);
+    EIGHT(56);
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
 }
 
 static void sha256_blocks_scalar(uint32_t state[8], const uint8_t *data, uint64_t blocks)

@@ -55,8 +55,12 @@ bool list_remove(struct brn_ring *ring, struct slot_list *list, uint32_t index)
 uint32_t slot_take(struct brn_ring *ring, const brn_op *op)
 {
     uint32_t index = ring->free_head;
+    if (index == NO_SLOT) {
+        index = ring->used++;
+    } else {
+        ring->free_head = ring->slots[index].next;
+    }
     struct slot *slot = &ring->slots[index];
-    ring->free_head = slot->next;
     ring->in_flight++;
     slot->op = *op;
     slot->done = 0;
@@ -78,7 +82,7 @@ void slot_free(struct brn_ring *ring, uint32_t index)
 /* Linear: cancels are rare and the table is small. */
 uint32_t slot_find(struct brn_ring *ring, uint64_t user_data, uint32_t except)
 {
-    for (uint32_t i = 0; i < ring->max_ops; i++) {
+    for (uint32_t i = 0; i < ring->used; i++) {
         const struct slot *slot = &ring->slots[i];
         if (slot->state != SLOT_FREE && i != except && slot->op.user_data == user_data) {
             return i;

@@ -15,6 +15,9 @@ public sealed unsafe class EventLoop : IDisposable
 {
     private const int CompletionsPerTurn = 256;
 
+    /// <summary>With epoll, sockets with larger descriptors are refused: a table has an entry for each.</summary>
+    private const int MaxDescriptors = 16384;
+
     /// <summary>How long an ending loop waits for the kernel to give back what it holds.</summary>
     private const long DrainNs = 10_000_000_000;
 
@@ -41,7 +44,7 @@ public sealed unsafe class EventLoop : IDisposable
             Backend = (uint)ChooseBackend(options.Backend),
             MaxOperations = (uint)options.MaxOperations,
             Workers = (uint)options.DiskThreads,
-            MaxDescriptors = 65536,
+            MaxDescriptors = MaxDescriptors,
         });
         _ring = _handle.DangerousGetHandle();
         Backend = (RingBackend)NativeMethods.RingBackend(_ring);

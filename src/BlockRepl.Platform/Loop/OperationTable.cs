@@ -12,16 +12,14 @@ internal sealed unsafe class OperationTable : IDisposable
 {
     private readonly Slot[] _slots;
     private readonly NativeOp* _queued;
-    private int _free;
+    private int _free = -1;
+
+    /// <summary>Slots that were taken at least once; the memory of the others was never touched.</summary>
+    private int _used;
 
     public OperationTable(int capacity)
     {
         _slots = new Slot[capacity];
-        for (var i = 0; i < capacity; i++)
-        {
-            _slots[i].Next = i + 1 < capacity ? i + 1 : -1;
-        }
-
         _queued = (NativeOp*)NativeMemory.Alloc((nuint)capacity, (nuint)sizeof(NativeOp));
     }
 
@@ -41,10 +39,18 @@ internal sealed unsafe class OperationTable : IDisposable
 
     public ulong Add(in NativeOp op, ICompletionHandler handler, ulong token)
     {
+        Invariant.Require(InUse < _slots.Length, "more operations than the loop was made for");
         var index = _free;
-        Invariant.Require(index >= 0, "more operations than the loop was made for");
+        if (index < 0)
+        {
+            index = _used++;
+        }
+        else
+        {
+            _free = _slots[index].Next;
+        }
+
         ref var slot = ref _slots[index];
-        _free = slot.Next;
         slot.Handler = handler;
         slot.Token = token;
         InUse++;
