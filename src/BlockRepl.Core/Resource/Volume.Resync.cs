@@ -207,7 +207,10 @@ internal sealed partial class Volume
 
         if (Bitmap.SetCount > 0)
         {
-            LogLine(CoreLogLevel.Error, $"resync ends with {_resyncFailedBits} blocks that could not be copied: this disk stays Inconsistent; disconnect and connect to try again");
+            LogLine(
+                CoreLogLevel.Error,
+                $"resync ends with {_resyncFailedBits} blocks that could not be copied: this disk stays Inconsistent; "
+                + "disconnect and connect to try again");
             ChangeTo(State with { Connection = ConnectionState.Connected }, hard: true);
             yield break;
         }

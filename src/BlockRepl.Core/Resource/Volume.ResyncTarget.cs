@@ -55,7 +55,7 @@ internal sealed partial class Volume
         if (State.Connection == ConnectionState.VerifyS)
         {
             _marks.Advance(nowNs, _verifyLeft);
-            _budget = _controller.NextStep(ResyncSettings, _core.Options.Net.MaxBuffersPages);
+            _budget = _controller.NextStep(ResyncSettings, int.MaxValue);
             SendVerifyRequests();
             return;
         }
