@@ -68,6 +68,13 @@ internal sealed partial class Connection
                 epoch.FlushesPending = 0;
                 foreach (Volume volume in _core.Volumes)
                 {
+                    if (volume.LostUnflushedData)
+                    {
+                        volume.ForgetUnflushedData();
+                        Break(ConnectionState.ProtocolError, "the disk failed before the peer's writes were flushed");
+                        return;
+                    }
+
                     epoch.FlushesPending += volume.FlushForBarrier(Generation) ? 1 : 0;
                 }
             }

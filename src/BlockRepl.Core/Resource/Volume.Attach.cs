@@ -23,6 +23,7 @@ internal sealed partial class Volume
             yield break;
         }
 
+        _metaDataFailed = false;
         CommandResult problem = CommandResult.Success;
         IoBatch batch = new() { Data = new byte[SuperBlock.Bytes] };
         long offset = MetaDataLayout.FindSuperBlock(disk);
@@ -61,6 +62,7 @@ internal sealed partial class Volume
             yield return wait;
         }
 
+        _dataUnflushed = false;
         answer(CommandResult.Success);
     }
 
@@ -165,7 +167,7 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        if (State.Disk != DiskState.Attaching)
+        if (State.Disk != DiskState.Attaching || _metaDataFailed)
         {
             fail(new CommandResult(118, "the meta data cannot be written: see the log"));
         }
@@ -227,6 +229,13 @@ internal sealed partial class Volume
         IoBatch flush = new();
         FlushMeta(flush);
         yield return () => flush.IsDone;
+        if (flush.Failed || data.Failed || _metaDataFailed)
+        {
+            // The ring stays as it is: it may be the only place that names the hot extents.
+            _metaDataFailed = true;
+            yield break;
+        }
+
         foreach (Func<bool> wait in FillLog())
         {
             yield return wait;
@@ -285,6 +294,7 @@ internal sealed partial class Volume
         IoBatch data = new();
         FlushDisk(data);
         yield return () => data.IsDone;
+        _dataUnflushed &= data.Failed;
         foreach (Func<bool> wait in WriteBitmap())
         {
             yield return wait;

@@ -48,6 +48,14 @@ internal sealed partial class Volume
     public IEnumerable<Func<bool>> RotateIfWanted() =>
         _newUuidWanted && State.Disk == DiskState.UpToDate && Uuids.Bitmap == 0 ? NewCurrentUuid() : [];
 
+    /// <summary>
+    /// 1. a write of the peer is acked; 2. this disk fails before the flush for its barrier; 3. the barrier is acked and the
+    /// peer forgets the write; 4. this node loses power and comes back with the disk: nobody marked the block.
+    /// </summary>
+    public bool LostUnflushedData => !HasDisk && _dataUnflushed && Options.Disk.DiskFlushes;
+
+    public void ForgetUnflushedData() => _dataUnflushed = false;
+
     /// <summary>A barrier of the peer: true if a flush was started.</summary>
     public bool FlushForBarrier(uint generation)
     {

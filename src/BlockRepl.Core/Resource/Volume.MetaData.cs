@@ -15,6 +15,9 @@ internal sealed partial class Volume
     private bool _superBlockDirty;
     private bool _superBlockBusy;
 
+    /// <summary>A meta-data write or flush failed since the attach began.</summary>
+    private bool _metaDataFailed;
+
     /// <summary>Pages of the bitmap are being written: by the bulk writer or by the activity log, never by both.</summary>
     private bool _bitmapBusy;
 
@@ -252,6 +255,7 @@ internal sealed partial class Volume
 
     private void OnMetaDataError(string what)
     {
+        _metaDataFailed = true;
         if (State.Disk <= DiskState.Failed)
         {
             return;
