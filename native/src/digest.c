@@ -109,6 +109,22 @@ static void md5_digest(uint32_t variant, const brn_digest_item *items, uint32_t 
     md5_multi(lanes, n_lanes, items, n_items);
 }
 
+/* A wide kernel costs nearly the same however few of its lanes are busy: few messages take a narrow one. */
+static uint32_t md5_variant_for(uint32_t best, uint32_t n_items)
+{
+#if defined(__x86_64__)
+    if (best == BRN_VARIANT_SCALAR || n_items <= 4) {
+        return best == BRN_VARIANT_SCALAR ? best : BRN_VARIANT_SSE2;
+    }
+    if (best == BRN_VARIANT_AVX512 && n_items <= 8) {
+        return BRN_VARIANT_AVX2;
+    }
+#else
+    (void)n_items;
+#endif
+    return best;
+}
+
 int32_t brn_digest(uint32_t algorithm, uint32_t variant, const brn_digest_item *items, uint32_t n_items)
 {
     if (algorithm < BRN_DIGEST_CRC32C || algorithm > BRN_DIGEST_SHA256) {
@@ -120,6 +136,9 @@ int32_t brn_digest(uint32_t algorithm, uint32_t variant, const brn_digest_item *
         if (variant == BRN_VARIANT_AUTO) {
             variant = (uint32_t)brn_digest_best_variant(algorithm);
             best[algorithm] = variant;
+        }
+        if (algorithm == BRN_DIGEST_MD5) {
+            variant = md5_variant_for(variant, n_items);
         }
     } else if (!cpu_has(algorithm, variant)) {
         return -ENOTSUP;

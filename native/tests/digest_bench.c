@@ -1,4 +1,4 @@
-/* Speed of each digest variant on 16 messages of 4 KiB, in MB per second of processor time. Not a test. */
+/* Speed of each digest variant on 16 messages of 4 KiB, and of MD5 on fewer, in MB per second of processor time. */
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
@@ -19,10 +19,10 @@ static int64_t processor_ns(void)
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-static double measure(uint32_t algorithm, uint32_t variant)
+static double measure(uint32_t algorithm, uint32_t variant, uint32_t n_messages)
 {
     brn_digest_item items[MESSAGES];
-    for (uint32_t i = 0; i < MESSAGES; i++) {
+    for (uint32_t i = 0; i < n_messages; i++) {
         items[i].data = (uint64_t)(uintptr_t)data[i];
         items[i].length = LENGTH;
         items[i].output = (uint64_t)(uintptr_t)output[i];
@@ -32,12 +32,12 @@ static double measure(uint32_t algorithm, uint32_t variant)
     int64_t end = begin;
     while (end - begin < 300000000) {
         for (uint32_t i = 0; i < 50; i++) {
-            brn_digest(algorithm, variant, items, MESSAGES);
+            brn_digest(algorithm, variant, items, n_messages);
         }
         rounds += 50;
         end = processor_ns();
     }
-    return (double)(rounds * MESSAGES * LENGTH) * 1000.0 / (double)(end - begin);
+    return (double)(rounds * n_messages * LENGTH) * 1000.0 / (double)(end - begin);
 }
 
 int main(void)
@@ -47,9 +47,13 @@ int main(void)
     for (uint32_t algorithm = BRN_DIGEST_CRC32C; algorithm <= BRN_DIGEST_SHA256; algorithm++) {
         for (uint32_t variant = BRN_VARIANT_SCALAR; variant <= BRN_VARIANT_AVX512; variant++) {
             if (brn_digest(algorithm, variant, NULL, 0) == 0) {
-                printf("%-7s %-7s %8.0f MB/s\n", algorithms[algorithm], variants[variant], measure(algorithm, variant));
+                printf("%-7s %-7s %8.0f MB/s\n", algorithms[algorithm], variants[variant],
+                    measure(algorithm, variant, MESSAGES));
             }
         }
+    }
+    for (uint32_t n_messages = 1; n_messages <= MESSAGES; n_messages++) {
+        printf("md5 of %2u messages %8.0f MB/s\n", n_messages, measure(BRN_DIGEST_MD5, BRN_VARIANT_AUTO, n_messages));
     }
     return 0;
 }

@@ -9,8 +9,20 @@ internal sealed class DigestQueue : IDisposable
     /// <summary>As many messages are worth waiting for: the widest implementation hashes 16 at a time.</summary>
     public const int GatherMessages = 16;
 
-    /// <summary>Longest wait for more messages; about what hashing 512 KiB alone takes on a fast core.</summary>
-    public const long GatherNs = 500_000;
+    /// <summary>
+    /// As many bytes are worth waiting for. Two large messages together already cost less than half, and more would leave the
+    /// peer and the disk without work meanwhile.
+    /// </summary>
+    public const int GatherBytes = 2 << 20;
+
+    /// <summary>
+    /// With so many bytes waiting it pays to look once more at the sockets, without sleeping, whether another message has
+    /// begun: its head cannot be seen before the payload in front of it was taken.
+    /// </summary>
+    public const int LookBytes = 64 << 10;
+
+    /// <summary>Longest wait for more messages; about what hashing 1 MiB alone takes on a fast core.</summary>
+    public const long GatherNs = 1_000_000;
 
     /// <summary>Messages per batch; more are run in pieces.</summary>
     private const int BatchCapacity = 64;

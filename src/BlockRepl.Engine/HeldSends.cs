@@ -24,6 +24,9 @@ internal sealed class HeldSends
     /// <summary>When the first was found held at the end of a turn; 0 = not yet.</summary>
     public long FirstNs { get; set; }
 
+    /// <summary>The turn in which another look at the sockets was asked for since the last payload began; 0 = none.</summary>
+    public long LookedInTurn { get; set; }
+
     /// <summary>Held packets with a payload.</summary>
     public int Payloads { get; private set; }
 
@@ -52,6 +55,6 @@ internal sealed class HeldSends
     public void Clear()
     {
         _sends.Clear();
-        (_headBytes, Payloads, Bytes, FirstNs) = (0, 0, 0, 0);
+        (_headBytes, Payloads, Bytes, FirstNs, LookedInTurn) = (0, 0, 0, 0, 0);
     }
 }

@@ -220,8 +220,10 @@ internal sealed partial class ResourceDriver
             }
 
             var deadlineNs = held.FirstNs + DigestQueue.GatherNs;
-            if (PayloadsArriving > 0 && held.Payloads < DigestQueue.GatherMessages && Loop.NowNs < deadlineNs)
+            var enough = held.Payloads >= DigestQueue.GatherMessages || held.Bytes >= DigestQueue.GatherBytes;
+            if (!enough && Loop.NowNs < deadlineNs && (PayloadsArriving > 0 || LooksAgain(held)))
             {
+                held.LookedInTurn = PayloadsArriving > 0 ? 0 : held.LookedInTurn;
                 _gatherDeadlineNs = Math.Min(_gatherDeadlineNs, deadlineNs);
                 continue;
             }
@@ -230,6 +232,18 @@ internal sealed partial class ResourceDriver
         }
 
         _sendDigests.Run();
+    }
+
+    /// <summary>Once per payload: a turn without sleeping, see <see cref="DigestQueue.LookBytes"/>.</summary>
+    private bool LooksAgain(HeldSends held)
+    {
+        if (held.LookedInTurn == 0 && held.Bytes >= DigestQueue.LookBytes)
+        {
+            held.LookedInTurn = TurnNumber;
+            LookAgain();
+        }
+
+        return held.LookedInTurn == TurnNumber;
     }
 
     private void ReleaseHeldSends(ResourceStream stream)

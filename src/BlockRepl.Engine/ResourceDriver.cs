@@ -135,6 +135,7 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
     /// </summary>
     private void EndTurn()
     {
+        TurnNumber++;
         do
         {
             while (DeliverOnce())
@@ -166,6 +167,12 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
 
         return progress;
     }
+
+    /// <summary>Counts the turns.</summary>
+    public long TurnNumber { get; private set; }
+
+    /// <summary>The next turn follows at once, without sleeping.</summary>
+    public void LookAgain() => Loop.Post(NoWork.Instance);
 
     private long NextDeadline()
     {
@@ -235,6 +242,15 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
         else
         {
             Environment.FailFast("BlockRepl: resource " + Options.Resource.Name + " stopped by a defect", exception);
+        }
+    }
+
+    private sealed class NoWork : ILoopTask
+    {
+        public static readonly NoWork Instance = new();
+
+        public void Run()
+        {
         }
     }
 }

@@ -36,6 +36,12 @@ internal sealed class ResourceStream : IStreamHandler
 
     /// <summary>The payload of the newest queue entry is still being received.</summary>
     private bool _payloadPending;
+
+    /// <summary>Bytes of payload that have come since the last verification.</summary>
+    private long _hashBytes;
+
+    /// <summary>The turn in which another look at the sockets was asked for since the last payload began; 0 = none.</summary>
+    private long _lookedInTurn;
     private bool _violated;
     private bool _ended;
 
@@ -251,6 +257,7 @@ internal sealed class ResourceStream : IStreamHandler
         }
 
         _payloadPending = true;
+        _lookedInTurn = 0;
         _socket.ReceiveInto(payload, 0, bytes, token: 0);
         return false;
     }
@@ -277,6 +284,7 @@ internal sealed class ResourceStream : IStreamHandler
     {
         var place = (_queueHead + _queueCount - 1) % QueueCapacity;
         ref var entry = ref _queue[place];
+        _hashBytes += entry.PayloadBytes;
         if (entry.DigestBytes > 0)
         {
             var output = Marshal.UnsafeAddrOfPinnedArrayElement(_computed, place * DigestAlgorithms.MaxSize);
@@ -295,6 +303,8 @@ internal sealed class ResourceStream : IStreamHandler
         }
 
         GatherDeadlineNs = long.MaxValue;
+        _hashBytes = 0;
+        _lookedInTurn = 0;
         _driver.ReceiveDigests.Run();
         var delivered = false;
         for (; ready > 0 && !_ended; ready--)
@@ -326,8 +336,9 @@ internal sealed class ResourceStream : IStreamHandler
     /// </summary>
     private bool ShouldGather()
     {
-        var ready = _queueCount - 1;
-        if (!_payloadPending || ready <= 0 || ready >= DigestQueue.GatherMessages || _queue[_queueHead].DigestBytes == 0)
+        var ready = _queueCount - (_payloadPending ? 1 : 0);
+        var enough = ready >= DigestQueue.GatherMessages || _hashBytes >= DigestQueue.GatherBytes;
+        if (ready <= 0 || enough || IsBlocked || _queue[_queueHead].DigestBytes == 0)
         {
             GatherDeadlineNs = long.MaxValue;
             return false;
@@ -339,7 +350,19 @@ internal sealed class ResourceStream : IStreamHandler
             GatherDeadlineNs = nowNs + DigestQueue.GatherNs;
         }
 
-        return nowNs < GatherDeadlineNs;
+        return nowNs < GatherDeadlineNs && (_payloadPending || LooksAgain());
+    }
+
+    /// <summary>Once per payload: a turn without sleeping, see <see cref="DigestQueue.LookBytes"/>.</summary>
+    private bool LooksAgain()
+    {
+        if (_lookedInTurn == 0 && _hashBytes >= DigestQueue.LookBytes)
+        {
+            _lookedInTurn = _driver.TurnNumber;
+            _driver.LookAgain();
+        }
+
+        return _lookedInTurn == _driver.TurnNumber;
     }
 
     private void DropNewest()
