@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using BlockRepl.Nodes;
+using Xunit;
+
+namespace BlockRepl.EndToEnd.Tests;
+
+/// <summary>What two of our nodes say to each other, as an independent decoder reads it.</summary>
+public sealed class WireTests
+{
+    [Fact]
+    public void Tshark_decodes_our_conversation_by_drbds_packet_names_and_finds_nothing_malformed()
+    {
+        Need.Root("capture on the loopback interface");
+        Need.Program("tcpdump", "tcpdump");
+        Need.Program("tshark", "tshark");
+        Need.Program("nbdcopy", "libnbd-bin");
+        using var nodes = new TwoNodes(new TwoNodesOptions { Net = "protocol C; data-integrity-alg md5; verify-alg md5;" });
+        string capture = Path.Combine(nodes.Folder, "capture.pcap");
+        using Process tcpdump = StartCapture(nodes, capture);
+        RunThroughALife(nodes);
+        Tool.Run("/bin/kill", "-INT", tcpdump.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)).OrThrow();
+        Assert.True(tcpdump.WaitForExit(TimeSpan.FromSeconds(20)));
+
+        string decoded = Tool.Run(
+            "tshark", "-r", capture, "--enable-heuristic", "drbd_tcp", "-Y", "drbd", "-V").OrThrow().Output;
+        string malformed = Tool.Run(
+            "tshark", "-r", capture, "--enable-heuristic", "drbd_tcp", "-Y", "_ws.malformed").OrThrow().Output;
+        Assert.Equal("", malformed);
+        foreach (string packet in ExpectedPackets)
+        {
+            Assert.True(decoded.Contains($"DRBD [{packet}]", StringComparison.Ordinal), $"tshark shows no {packet}");
+        }
+    }
+
+    private static readonly string[] ExpectedPackets =
+    [
+        "P_CONNECTION_FEATURES", "P_PROTOCOL", "P_SYNC_PARAM89", "P_SIZES", "P_UUIDS", "P_STATE", "P_INITIAL_DATA",
+        "P_INITIAL_META", "P_DATA", "P_BARRIER", "P_BARRIER_ACK", "P_WRITE_ACK", "P_RS_DATA_REQUEST", "P_RS_DATA_REPLY",
+        "P_RS_WRITE_ACK", "P_OV_REQUEST", "P_OV_REPLY", "P_OV_RESULT",
+    ];
+
+    private static Process StartCapture(TwoNodes nodes, string capture)
+    {
+        Process tcpdump = Tool.Start(
+            Tool.Find("tcpdump")!, "-i", "lo", "-U", "-B", "65536", "-s", "0", "-w", capture,
+            $"tcp port {nodes.Left.Port} or tcp port {nodes.Right.Port}");
+        string? line = tcpdump.StandardError.ReadLine();
+        while (line is not null && !line.Contains("listening on", StringComparison.Ordinal))
+        {
+            line = tcpdump.StandardError.ReadLine();
+        }
+
+        if (line is null)
+        {
+            Assert.Skip("tcpdump cannot capture on lo here");
+        }
+
+        return tcpdump;
+    }
+
+    /// <summary>First connect, full sync, writes with a flush, verify, disconnect.</summary>
+    private static void RunThroughALife(TwoNodes nodes)
+    {
+        nodes.CreateAndConnect();
+        nodes.FirstSync();
+        Clients.CopyIn(Clients.RandomFile(nodes.Folder, "content", 4 << 20, seed: 51), nodes.Left);
+        nodes.Left.Command("verify", "r0");
+        nodes.Left.WaitFor(v => v.IsInSync, "the end of verify");
+        nodes.Down(nodes.Left, nodes.Right);
+    }
+}
