@@ -23,7 +23,9 @@ internal sealed partial class Volume
     {
         AgreedVersion = Connection.AgreedVersion,
         HasNetConfig = State.Connection > ConnectionState.StandAlone,
-        AllowTwoPrimaries = _core.Options.Net.AllowTwoPrimaries,
+
+        // Whatever the configuration says: conflicting writes of two Primaries are not arbitrated, so there is never a second.
+        AllowTwoPrimaries = false,
         OtherVolumePeerPrimary = _core.IsPeerPrimaryElsewhere(this),
         Fencing = Options.Disk.Fencing,
         HasVerifyAlgorithm = Connection.VerifyAlgorithm != Protocol.DigestAlgorithm.None,
