@@ -132,9 +132,9 @@ public sealed partial class ResourceCore
     {
         NowNs = nowNs;
         int index = CoreToken.IndexOf(token.Value);
-        if (CoreToken.KindOf(token.Value) == TokenKind.Handler)
+        if (CoreToken.KindOf(token.Value) == TokenKind.Handler && _handlerWaiters.Remove(index, out Action<int>? then))
         {
-            _handlerWaiters[index - 1](exitCode);
+            then(exitCode);
         }
 
         RunScripts();

@@ -17,7 +17,8 @@ public sealed partial class ResourceCore
     private readonly ScriptQueue _commands = new();
     private readonly List<(IoBatch Batch, int Into, int ByteCount)> _batchOperations = [];
     private readonly Stack<int> _freeBatchOperations = new();
-    private readonly List<Action<int>> _handlerWaiters = [];
+    private readonly Dictionary<int, Action<int>> _handlerWaiters = [];
+    private int _lastHandler;
     private ulong _order;
     private bool _wake;
 
@@ -193,8 +194,8 @@ public sealed partial class ResourceCore
 
     internal void RunHandler(HandlerKind handler, Volume volume, Action<int> then)
     {
-        _handlerWaiters.Add(then);
-        _host.RunHandler(CoreToken.Io(TokenKind.Handler, _handlerWaiters.Count), handler, volume.Number);
+        _handlerWaiters.Add(++_lastHandler, then);
+        _host.RunHandler(CoreToken.Io(TokenKind.Handler, _lastHandler), handler, volume.Number);
     }
 
     private void OnFenced(int exitCode)

@@ -55,11 +55,32 @@ internal sealed partial class Volume
     {
         uint generation = Connection.Generation;
         yield return () => !Connection.IsSendingBitmapOf(this);
-        if (Connection.IsCurrent(generation) && State.Connection == ConnectionState.WFBitMapS)
+        foreach (Func<bool> wait in StartAfterHandler(source: true, ConnectionState.WFBitMapS, generation))
         {
-            _host.RunHandler(default, HandlerKind.BeforeResyncSource, Number);
-            StartResyncAs(source: true);
+            yield return wait;
         }
+    }
+
+    /// <summary>before-resync-source and -target may refuse: then the connection ends (a source may exit with 3).</summary>
+    private IEnumerable<Func<bool>> StartAfterHandler(bool source, ConnectionState expected, uint generation)
+    {
+        const int ToleratedOfSource = 3;
+        int? exitCode = null;
+        HandlerKind handler = source ? HandlerKind.BeforeResyncSource : HandlerKind.BeforeResyncTarget;
+        _core.RunHandler(handler, this, code => exitCode = code);
+        yield return () => exitCode is not null;
+        if (!Connection.IsCurrent(generation) || State.Connection != expected)
+        {
+            yield break;
+        }
+
+        if (exitCode > 0 && !(source && exitCode == ToleratedOfSource))
+        {
+            Connection.Disconnect($"handler {(source ? "before-resync-source" : "before-resync-target")} refused with {exitCode}");
+            yield break;
+        }
+
+        StartResyncAs(source);
     }
 
     /// <summary>The last packet of the own bitmap is queued.</summary>
@@ -67,8 +88,8 @@ internal sealed partial class Volume
     {
         if (State.Connection == ConnectionState.WFBitMapT)
         {
-            _host.RunHandler(default, HandlerKind.BeforeResyncTarget, Number);
-            StartResyncAs(source: false);
+            _core.Worker.Add(
+                "start as target", StartAfterHandler(source: false, ConnectionState.WFBitMapT, Connection.Generation));
         }
 
         _core.WakeBlocked();
