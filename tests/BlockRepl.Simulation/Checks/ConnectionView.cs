@@ -108,7 +108,10 @@ internal sealed class ConnectionView(SimCluster cluster)
         Require(packet.Command != Command.Data || packet.PayloadBytes > 0, node, packet, "is an empty write");
         SimDisk disk = node.Peer.Volumes[packet.Volume].Data;
         SentWrite write = new(
-            packet.Volume, packet.Sector, packet.ByteCount, packet.BlockId, packet.DataFlags, disk.Sequence);
+            packet.Volume, packet.Sector, packet.ByteCount, packet.BlockId, packet.DataFlags, disk.Sequence)
+        {
+            IsDiscard = packet.Command == Command.Trim || (packet.DataFlags & DataFlags.Discard) != 0,
+        };
         Require(
             own.Unacknowledged.TryAdd((packet.Volume, packet.Sector, packet.BlockId), write),
             node, packet, "has the block id of a write that is still open");
@@ -190,7 +193,8 @@ internal sealed class ConnectionView(SimCluster cluster)
                 : cluster.Options.Net.Protocol == ReplicationProtocol.C;
             Require(write.IsAnswered || !wantsAck, node, packet, "comes before the acks of its writes");
             peer.Unacknowledged.Remove((write.Volume, write.Sector, write.BlockId));
-            if (!write.Failed && cluster.Options.Disk.DiskFlushes)
+            bool usable = node.Status[write.Volume].Disk >= Core.State.DiskState.Inconsistent;
+            if (!write.Failed && usable && cluster.Options.Disk.DiskFlushes)
             {
                 CheckDurable(node, write, epoch.DiskSequences[write.Volume], packet);
             }
@@ -325,6 +329,8 @@ internal sealed class SentWrite(
     /// <summary>The receiver's disk had completed so many writes when this one was sent.</summary>
     public long DiskSequence { get; } = diskSequence;
 
+    public bool IsDiscard { get; init; }
+
     public bool IsAnswered { get; set; }
 
     public bool Failed { get; set; }
@@ -335,7 +341,7 @@ internal sealed class SentWrite(
 
     /// <summary>A discard need not change anything.</summary>
     public bool MustBeOnDisk(SimDisk disk) =>
-        (Flags & DataFlags.Discard) == 0 || (disk.Settings.CanDiscard && disk.Settings.DiscardZeroes);
+        !IsDiscard || (disk.Settings.CanDiscard && disk.Settings.DiscardZeroes);
 
     /// <summary>The sectors of a page that belong to the write, as a mask.</summary>
     public byte SectorsOf(int page)

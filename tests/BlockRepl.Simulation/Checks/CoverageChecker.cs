@@ -1,3 +1,4 @@
+using System.Globalization;
 using BlockRepl.Core;
 using BlockRepl.Core.ActivityLog;
 using BlockRepl.Core.Bitmap;
@@ -90,7 +91,7 @@ public sealed class CoverageChecker
 
             throw new SimulationException(
                 $"{when}: block {block} (sector {block * 8}, extent {block / 1024}) of volume {volume} differs between the "
-                + $"nodes, but no bitmap and no activity log marks it; a: {a}, b: {b}");
+                + $"nodes, but no bitmap and no activity log marks it; a: {a}, b: {b}; {ShowBlock(volume, block)}");
         }
     }
 
@@ -106,7 +107,8 @@ public sealed class CoverageChecker
             if (!AreEqual(left.Page(block), right.Page(block)) && DiffersBeyondDiscards(volume, block, left, right))
             {
                 throw new SimulationException(
-                    $"the nodes are Connected and UpToDate at rest, but block {block} of volume {volume} differs");
+                    $"the nodes are Connected and UpToDate at rest, but block {block} of volume {volume} differs; "
+                    + ShowBlock(volume, block));
             }
         }
     }
@@ -134,6 +136,27 @@ public sealed class CoverageChecker
         }
 
         return false;
+    }
+
+    /// <summary>The first sector of a block that differs: what each disk holds and each model allows.</summary>
+    private string ShowBlock(int volume, int block)
+    {
+        byte[] l = new byte[512];
+        byte[] r = new byte[512];
+        for (ulong sector = (ulong)block * 8; sector < ((ulong)block * 8) + 8; sector++)
+        {
+            _cluster.A.Volumes[volume].Data.ReadCurrent((long)sector * 512, l);
+            _cluster.B.Volumes[volume].Data.ReadCurrent((long)sector * 512, r);
+            if (!l.AsSpan().SequenceEqual(r))
+            {
+                return $"sector {sector}: a has write {Pattern.Identify(l, volume, sector)?.ToString(CultureInfo.InvariantCulture) ?? "?"}, "
+                    + $"allowed {_cluster.Content.Model(0, volume).Visible(sector)}; "
+                    + $"b has {Pattern.Identify(r, volume, sector)?.ToString(CultureInfo.InvariantCulture) ?? "?"}, "
+                    + $"allowed {_cluster.Content.Model(1, volume).Visible(sector)}";
+            }
+        }
+
+        return "";
     }
 
     private static bool AreEqual(byte[]? left, byte[]? right)

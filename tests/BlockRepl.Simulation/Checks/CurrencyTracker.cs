@@ -50,6 +50,13 @@ public sealed class CurrencyTracker(SimCluster cluster)
                 cluster.Content.Model(node.Index, status.Volume).IsCurrent = false;
             }
 
+            // A Primary that lost sight of its peer starts a data generation of its own, whether it writes or not.
+            if (status is { Role: Role.Primary, Connection: < ConnectionState.Connected, Disk: DiskState.UpToDate }
+                && !cluster.Content.IsForked)
+            {
+                cluster.Content.Model(1 - node.Index, status.Volume).IsCurrent = false;
+            }
+
             if (IsWhole(node, status.Volume) && node.Peer.IsUp && IsWhole(node.Peer, status.Volume))
             {
                 CatchUp(status.Volume);

@@ -30,12 +30,16 @@ public sealed class WireObserver(SimCluster cluster)
             _streams.Add(key, stream = new StreamView());
         }
 
-        WirePacket packet = WirePacket.Read(bytes, payload.Length, stream.AgreedVersion);
+        WirePacket packet = WirePacket.Read(bytes, payload.Length, VersionOf(node, stream));
         Counts[packet.Command] = Counts.GetValueOrDefault(packet.Command) + 1;
         node.RunningHost.Note(
             TraceKind.Send, (ulong)packet.Command, (ulong)bytes.Length, () => $"> {packet} on {socket.Id}");
         Place(node, stream, packet);
     }
+
+    /// <summary>A meta stream carries nothing that tells the version; it is that of the node's data stream.</summary>
+    private int VersionOf(SimNode node, StreamView stream) =>
+        stream.IsMeta == true ? _current[node.Index]?.AgreedVersion ?? stream.AgreedVersion : stream.AgreedVersion;
 
     private void Place(SimNode node, StreamView stream, in WirePacket packet)
     {

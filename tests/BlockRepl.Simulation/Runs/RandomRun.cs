@@ -118,6 +118,9 @@ public sealed class RandomRun
         _cluster.RunUntil(
             () => _cluster.Nodes.All(n => n.Status.All(s => s.Connection == ConnectionState.Connected)),
             "both nodes connect for the first time");
+
+        // The first P_STATEs cross; a declaration of sameness before they have arrived would be undone by them.
+        _cluster.RunFor(200 * Duration.Millisecond);
         StartData();
         _keeper.Start();
     }
@@ -135,6 +138,7 @@ public sealed class RandomRun
             }
         }
 
+        Expect(_cluster.A, new AdminCommand.SetRole(true, !_settings.SkipInitialSync));
         for (int volume = 0; volume < _settings.Options.Volumes; volume++)
         {
             _cluster.Content.Adopt(0, volume);
@@ -143,8 +147,6 @@ public sealed class RandomRun
                 _cluster.Content.Copied(0, 1, volume);
             }
         }
-
-        Expect(_cluster.A, new AdminCommand.SetRole(true, !_settings.SkipInitialSync));
     }
 
     private void PresetDisks()

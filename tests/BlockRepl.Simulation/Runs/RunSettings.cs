@@ -59,18 +59,18 @@ public sealed record RunSettings
 
     public static RunSettings Draw(Rng rng)
     {
-        bool large = rng.Percent(15);
-        SimOptions options = DrawOptions(rng, large);
+        SimOptions options = DrawOptions(rng);
+        bool large = options.DeviceBytes > 100 << 20;
         int Weight(int percent, int most) => rng.Percent(percent) ? 1 + rng.Below(most) : 0;
         return new RunSettings
         {
             Options = options,
             ChaosNs = rng.Between(5, 60) * Duration.Second,
-            SkipInitialSync = large || rng.Percent(40),
+            SkipInitialSync = options.AgreedVersion >= 90 && (large || rng.Percent(40)),
             PresetBlocks = rng.Percent(60) ? rng.Below(200) : 0,
             MaxRequestsRunning = rng.Pick(1, 4, 16, 48),
             MeanThinkNs = rng.Pick(5, 20, 100, 500) * Duration.Millisecond,
-            MaxWriteBytes = rng.Pick(4096, 16384, 65536, 262144, 1 << 20),
+            MaxWriteBytes = Math.Min(rng.Pick(4096, 16384, 65536, 262144, 1 << 20), LargestWrite(options.AgreedVersion)),
             HotSpots = rng.Percent(50) ? 1 + rng.Below(20) : 0,
             ReadPercent = rng.Pick(0, 20, 50),
             FlushPercent = rng.Pick(0, 2, 10),
@@ -85,15 +85,19 @@ public sealed record RunSettings
             VerifyWeight = Weight(20, 3),
             PowerLoss = rng.Percent(60),
             SplitBrain = rng.Percent(5),
-            FlipsPerMillion = options.Net.IntegrityAlgorithm != DigestAlgorithm.None && rng.Percent(30) ? 300 : 0,
+            FlipsPerMillion = options.Net.IntegrityAlgorithm != DigestAlgorithm.None && rng.Percent(40) ? 3000 : 0,
         };
     }
 
-    private static SimOptions DrawOptions(Rng rng, bool large)
+    /// <summary>Below version 100 a packet carries less than 1 MiB, and the block layer above keeps to that.</summary>
+    private static int LargestWrite(int version) => version >= 100 ? 1 << 20 : version >= 95 ? 128 << 10 : 32 << 10;
+
+    private static SimOptions DrawOptions(Rng rng)
     {
         bool volatileCache = rng.Percent(80);
         bool canDiscard = rng.Percent(40);
         int peerMax = rng.Percent(75) ? 101 : (int)rng.Between(86, 100);
+        bool large = peerMax >= 90 && rng.Percent(15);
         return new SimOptions
         {
             DeviceBytes = large ? 400L << 20 : rng.Pick(9, 17, 32, 64) * (1L << 20) + (rng.Percent(20) ? 512 * rng.Below(100) : 0),

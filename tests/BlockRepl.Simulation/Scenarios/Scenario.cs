@@ -72,7 +72,7 @@ public sealed class Scenario
     public Scenario BothConnected()
     {
         Up(A).Up(B).Connect(A).Connect(B);
-        return Until(() => IsConnected(A) && IsConnected(B), "both nodes are connected");
+        return Until(() => IsConnected(A) && IsConnected(B), "both nodes are connected").Wait(200 * Duration.Millisecond);
     }
 
     /// <summary>Both up, connected and declared equal without a sync; a is Primary.</summary>
@@ -85,13 +85,13 @@ public sealed class Scenario
         }
 
         Until(() => IsWhole(A) && IsWhole(B), "the first sync is skipped");
+        Promote(A);
         for (int volume = 0; volume < A.Volumes.Count; volume++)
         {
-            Cluster.Content.Adopt(0, volume);
             Cluster.Content.Copied(0, 1, volume);
         }
 
-        return Promote(A);
+        return this;
     }
 
     /// <summary>Writes and waits for the answer.</summary>
