@@ -39,7 +39,7 @@ public sealed class VolumeModelTests
         _model.Flushed(++_moment);
         AppWrite second = Begin(0, 1);
         Acknowledge(second, 0, 1);
-        _model.PowerLoss();
+        _model.PowerLoss(++_moment);
         Assert.True(_model.Visible(0).Allows(first.Id) && _model.Visible(0).Allows(second.Id));
         Assert.False(_model.Visible(0).Allows(0));
     }
@@ -51,7 +51,7 @@ public sealed class VolumeModelTests
         long flush = ++_moment;
         Acknowledge(write, 0, 1);
         _model.Flushed(flush);
-        _model.PowerLoss();
+        _model.PowerLoss(++_moment);
         Assert.True(_model.Visible(0).Allows(0));
     }
 

@@ -159,7 +159,7 @@ public sealed class ContentChecker
     {
         foreach (VolumeModel model in _models[node])
         {
-            model.PowerLoss();
+            model.PowerLoss(++_moment);
         }
     }
 

@@ -10,6 +10,11 @@ namespace BlockRepl.Simulation.Checks;
 /// </summary>
 public sealed class CurrencyTracker(SimCluster cluster)
 {
+    /// <summary>
+    /// A Primary lost its disk: from then on the nodes may find that their data no longer fit together, and give up.
+    /// </summary>
+    public bool PrimaryLostItsDisk { get; private set; }
+
     /// <summary>A write was answered; judged by the state before and after the core's call.</summary>
     public void OnWriteAnswered(SimNode node, int volume, bool ok)
     {
@@ -49,6 +54,8 @@ public sealed class CurrencyTracker(SimCluster cluster)
             {
                 cluster.Content.Model(node.Index, status.Volume).IsCurrent = false;
             }
+
+            PrimaryLostItsDisk |= status is { Role: Role.Primary, Disk: < DiskState.UpToDate };
 
             // A Primary that lost sight of its peer starts a data generation of its own, whether it writes or not.
             if (status is { Role: Role.Primary, Connection: < ConnectionState.Connected, Disk: DiskState.UpToDate }

@@ -9,6 +9,7 @@ public sealed class VolumeModel
     private readonly CandidateSet _base;
     private readonly CandidateSet?[]?[] _visible;
     private readonly CandidateSet?[]?[] _durable;
+    private long _lastPowerLoss;
 
     /// <param name="initial">What every sector holds that was never written.</param>
     /// <param name="sectors">Size of the volume.</param>
@@ -66,14 +67,16 @@ public sealed class VolumeModel
         {
             if (_durable[page] is { } sets)
             {
-                FlushPage(sets, flushSubmitted);
+                FlushPage(sets, flushSubmitted, _lastPowerLoss);
             }
         }
     }
 
     /// <summary>The node lost its power: reads see what was durable.</summary>
-    public void PowerLoss()
+    /// <param name="moment">Now: a later flush does not bring back what this failure took.</param>
+    public void PowerLoss(long moment)
     {
+        _lastPowerLoss = moment;
         for (int page = 0; page < _visible.Length; page++)
         {
             _visible[page] = _durable[page]?.ToArray();
@@ -83,6 +86,7 @@ public sealed class VolumeModel
     /// <summary>The node got the other's data by a resync.</summary>
     public void CopyFrom(VolumeModel other)
     {
+        _lastPowerLoss = Math.Max(_lastPowerLoss, other._lastPowerLoss);
         for (int page = 0; page < _visible.Length; page++)
         {
             _visible[page] = other._visible[page]?.ToArray();
@@ -94,7 +98,7 @@ public sealed class VolumeModel
 
     public void SetDurable(ulong sector, AppWrite write) => Set(_durable, sector, write);
 
-    private static void FlushPage(CandidateSet?[] sets, long flushSubmitted)
+    private static void FlushPage(CandidateSet?[] sets, long flushSubmitted, long lastPowerLoss)
     {
         for (int i = 0; i < sets.Length; i++)
         {
@@ -105,7 +109,7 @@ public sealed class VolumeModel
 
             foreach (AppWrite write in set.Writes)
             {
-                if (write.Acknowledged && write.Done < flushSubmitted)
+                if (write.Acknowledged && write.Done < flushSubmitted && write.Submitted > lastPowerLoss)
                 {
                     sets[i] = sets[i]!.SupersededBy(write);
                 }

@@ -12,6 +12,7 @@ namespace BlockRepl.Simulation.Runs;
 internal sealed class Operator(SimCluster cluster, Rng rng)
 {
     private readonly long[] _notBeforeNs = new long[2];
+    private long _lostSinceNs = long.MaxValue;
     private readonly long[] _oddSinceNs = [long.MaxValue, long.MaxValue];
 
     /// <summary>The node that should be Primary; the other takes over if it cannot be.</summary>
@@ -105,7 +106,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
 
     private void Connect(SimNode node)
     {
-        if (node.WasRefused && !cluster.Content.IsForked)
+        if (node.WasRefused && !cluster.Content.IsForked && !cluster.Currency.PrimaryLostItsDisk)
         {
             throw new SimulationException(
                 $"node {node.Name} gave up its connection although the nodes never served apart; {cluster.Describe()}");
@@ -173,8 +174,52 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         }
     }
 
+    /// <summary>
+    /// No node has data that it trusts, for a while: what is left is to declare one copy good. No promise covers that.
+    /// </summary>
+    private bool ForceOne()
+    {
+        SimNode node = cluster.Nodes[Preferred];
+        bool lost = cluster.Nodes.All(n => n.IsUp && n.CommandsRunning == 0 && n.Status.Count > 0)
+            && !cluster.Nodes.Any(n => n.Status.Any(s => s.Disk == DiskState.UpToDate || s.Connection > ConnectionState.Connected))
+            && node.Status.All(s => s.Disk >= DiskState.Inconsistent);
+        if (!lost)
+        {
+            _lostSinceNs = long.MaxValue;
+            return false;
+        }
+
+        _lostSinceNs = Math.Min(_lostSinceNs, cluster.Queue.NowNs);
+        if (cluster.Queue.NowNs - _lostSinceNs < 10 * Duration.Second)
+        {
+            return false;
+        }
+
+        SimNode? primary = cluster.Nodes.FirstOrDefault(IsPrimary);
+        if (primary is not null)
+        {
+            primary.Command(new AdminCommand.SetRole(false, false));
+            return true;
+        }
+
+        cluster.Network.CountFault("forced-copy");
+        node.Command(new AdminCommand.SetRole(true, true), _ =>
+        {
+            foreach (VolumeStatus status in node.Status)
+            {
+                cluster.Content.Adopt(node.Index, status.Volume);
+            }
+        });
+        return true;
+    }
+
     private void Promote()
     {
+        if (ForceOne())
+        {
+            return;
+        }
+
         if (HoldPromotion || cluster.Nodes.Any(IsPrimary)
             || cluster.Nodes.Any(n => n.RunningCommands.OfType<AdminCommand.SetRole>().Any()))
         {
