@@ -404,7 +404,7 @@ internal sealed partial class Connection
                 volume.OnResyncWritten(ack.Sector, ack.ByteCount);
                 break;
             case Command.NegAck when syncer:
-                volume.OnResyncNotWritten(ack.ByteCount);
+                volume.OnResyncNotWritten(ack.Sector, ack.ByteCount);
                 break;
             case Command.RecvAck:
             case Command.WriteAck:

@@ -110,7 +110,9 @@ internal sealed partial class Volume
             }
         }
 
-        return IsRequestedFromSource(sector, endSector) || IsBeingVerified(sector, endSector);
+        return IsRequestedFromSource(sector, endSector)
+            || IsBeingVerified(sector, endSector)
+            || IsAnsweredButUnacknowledged(sector, endSector);
     }
 
     public void RetryBlockedPeerRequests()

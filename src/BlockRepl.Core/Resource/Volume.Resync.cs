@@ -96,6 +96,7 @@ internal sealed partial class Volume
     private void AbortResyncWork()
     {
         ForgetOutstandingRequests();
+        _unacknowledgedReplies.Clear();
         EndVerifyWork();
         _finishing = false;
     }
@@ -166,10 +167,17 @@ internal sealed partial class Volume
 
         // 1. the first resync block is written; 2. power fails; 3. the disk still says "consistent, old generation", which it
         // no longer is. So "Inconsistent" and the sync UUID are durable before the first block is asked for.
+        // So is the merged bitmap: 1. a block is written and acknowledged, the source clears its bit; 2. power fails here
+        // before the block left the disk's cache; 3. only this node's own mark on disk tells that it must come again.
         SetUuids(Uuids.StartSyncTarget(syncUuid, State.Role == Role.Primary));
         _holdRequests = true;
         ChangeTo(State with { Connection = ConnectionState.SyncTarget, Disk = DiskState.Inconsistent }, hard: true);
         _core.RecomputeDependencies();
+        foreach (Func<bool> wait in WriteBitmap())
+        {
+            yield return wait;
+        }
+
         foreach (Func<bool> wait in SyncSuperBlock())
         {
             yield return wait;

@@ -6,6 +6,9 @@ namespace BlockRepl.Core.Resource;
 /// <summary>SyncSource: answers the target's requests in an order that never puts old data behind new ones.</summary>
 internal sealed partial class Volume
 {
+    /// <summary>Blocks sent to the target that it has not acknowledged.</summary>
+    private readonly List<(ulong Sector, int ByteCount)> _unacknowledgedReplies = [];
+
     /// <summary>P_RS_DATA_REQUEST, P_RS_THIN_REQ, P_CSUM_RS_REQUEST (with the target's digest).</summary>
     public void OnResyncRequest(Command command, in BlockRequest wanted, ReadOnlySpan<byte> digest)
     {
@@ -39,6 +42,12 @@ internal sealed partial class Volume
             return;
         }
 
+        if (State.Connection == ConnectionState.Ahead)
+        {
+            CancelResyncRequest(peer);
+            return;
+        }
+
         if (!ok)
         {
             Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
@@ -59,6 +68,7 @@ internal sealed partial class Volume
         {
             Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
             Connection.Send(this, Command.RsDeallocated, new BlockDescription(peer.Sector, peer.ByteCount));
+            _unacknowledgedReplies.Add((peer.Sector, peer.ByteCount));
             RemovePeerRequest(peer);
             return;
         }
@@ -72,6 +82,12 @@ internal sealed partial class Volume
         {
             Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
             RemovePeerRequest(peer);
+            return;
+        }
+
+        if (State.Connection == ConnectionState.Ahead)
+        {
+            CancelResyncRequest(peer);
             return;
         }
 
@@ -92,23 +108,67 @@ internal sealed partial class Volume
         Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
         Counters.PeerPending++;
         Connection.SendReply(this, Command.RsDataReply, peer);
+        _unacknowledgedReplies.Add((peer.Sector, peer.ByteCount));
 
         // Queued: whatever is queued later stands behind it in the stream, so writes to these blocks may go on.
         peer.Kind = PeerRequestKind.Read;
         _core.WakeBlocked();
     }
 
+    /// <summary>
+    /// 1. the block was read; 2. this node pulled ahead; 3. a write to the block, not replicated any more, changed it and
+    /// found its bit still set; 4. the answer to what was read would clear that bit. So the target has to ask again.
+    /// </summary>
+    private void CancelResyncRequest(PeerRequest peer)
+    {
+        Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+        Connection.SendAck(this, Command.RsCancel, peer.Sector, BlockIds.Syncer, peer.ByteCount);
+        RemovePeerRequest(peer);
+    }
+
+    /// <summary>
+    /// While Ahead a write waits for the ack of a resync answer to the same blocks: what it marks must not be cleared by
+    /// that ack.
+    /// </summary>
+    private bool IsAnsweredButUnacknowledged(ulong sector, ulong endSector)
+    {
+        if (State.Connection != ConnectionState.Ahead)
+        {
+            return false;
+        }
+
+        foreach ((ulong start, int bytes) in _unacknowledgedReplies)
+        {
+            if (start < endSector && sector < start + ((ulong)bytes >> 9))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void EndReply(ulong sector, int byteCount)
+    {
+        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        _unacknowledgedReplies.Remove((sector, byteCount));
+        if (State.Connection == ConnectionState.Ahead)
+        {
+            _core.WakeBlocked();
+        }
+    }
+
     /// <summary>P_RS_WRITE_ACK with ID_SYNCER.</summary>
     public void OnResyncWritten(ulong sector, int byteCount)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
         ClearInSync(sector, byteCount);
+        EndReply(sector, byteCount);
     }
 
     /// <summary>P_NEG_ACK with ID_SYNCER: the target could not write.</summary>
-    public void OnResyncNotWritten(int byteCount)
+    public void OnResyncNotWritten(ulong sector, int byteCount)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
         _resyncFailedBits += Blocks(byteCount);
+        EndReply(sector, byteCount);
     }
 }

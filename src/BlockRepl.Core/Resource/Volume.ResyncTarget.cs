@@ -240,6 +240,8 @@ internal sealed partial class Volume
         RemovePeerRequest(peer);
         if (answer && ok)
         {
+            // A flush that was under way may have missed this write.
+            _resyncDataUnflushed = true;
             Bitmap?.ClearRange(sector, (ulong)bytes);
             Connection.SendAck(this, Command.RsWriteAck, sector, BlockIds.Syncer, bytes);
         }

@@ -163,6 +163,18 @@ public sealed class ContentChecker
         }
     }
 
+    /// <summary>
+    /// A node's process was killed. What its disk had answered is there; but with protocols A and B a write may have been
+    /// acknowledged while a Secondary had it in memory only.
+    /// </summary>
+    public void Kill(int node, bool wasPrimary)
+    {
+        if (!wasPrimary && _cluster.Options.Net.Protocol != Core.Protocol.ReplicationProtocol.C)
+        {
+            PowerLoss(node);
+        }
+    }
+
     /// <summary>A resync from the other node ended: this node has its data.</summary>
     public void Copied(int from, int to, int volume)
     {

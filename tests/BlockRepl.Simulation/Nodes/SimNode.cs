@@ -74,6 +74,7 @@ public sealed class SimNode
         SimHost host = RunningHost;
         host.Note(TraceKind.Fault, power ? 2u : 1u, 0, () => power ? "loses its power" : "is killed");
         _cluster.Network.CountFault(power ? "power-loss" : "kill");
+        bool wasPrimary = Status.Count > 0 && Status[0].Role == Core.State.Role.Primary;
         Stop(host);
         foreach (SimVolume volume in Volumes)
         {
@@ -99,6 +100,7 @@ public sealed class SimNode
         else
         {
             _cluster.Network.CloseAll(Index);
+            _cluster.Content.Kill(Index, wasPrimary);
         }
     }
 

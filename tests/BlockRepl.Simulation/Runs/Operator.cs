@@ -106,7 +106,9 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
 
     private void Connect(SimNode node)
     {
-        if (node.WasRefused && !cluster.Content.IsForked && !cluster.Currency.PrimaryLostItsDisk)
+        // Before version 96 a lost P_SYNC_UUID cannot be told from a split brain.
+        bool explained = cluster.Content.IsForked || cluster.Currency.PrimaryLostItsDisk || cluster.Options.AgreedVersion < 96;
+        if (node.WasRefused && !explained)
         {
             throw new SimulationException(
                 $"node {node.Name} gave up its connection although the nodes never served apart; {cluster.Describe()}");

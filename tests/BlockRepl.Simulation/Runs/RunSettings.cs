@@ -70,7 +70,7 @@ public sealed record RunSettings
             PresetBlocks = rng.Percent(60) ? rng.Below(200) : 0,
             MaxRequestsRunning = rng.Pick(1, 4, 16, 48),
             MeanThinkNs = rng.Pick(5, 20, 100, 500) * Duration.Millisecond,
-            MaxWriteBytes = Math.Min(rng.Pick(4096, 16384, 65536, 262144, 1 << 20), LargestWrite(options.AgreedVersion)),
+            MaxWriteBytes = rng.Pick(4096, 16384, 65536, 262144, 1 << 20),
             HotSpots = rng.Percent(50) ? 1 + rng.Below(20) : 0,
             ReadPercent = rng.Pick(0, 20, 50),
             FlushPercent = rng.Pick(0, 2, 10),
@@ -89,14 +89,11 @@ public sealed record RunSettings
         };
     }
 
-    /// <summary>Below version 100 a packet carries less than 1 MiB, and the block layer above keeps to that.</summary>
-    private static int LargestWrite(int version) => version >= 100 ? 1 << 20 : version >= 95 ? 128 << 10 : 32 << 10;
-
     private static SimOptions DrawOptions(Rng rng)
     {
         bool volatileCache = rng.Percent(80);
         bool canDiscard = rng.Percent(40);
-        int peerMax = rng.Percent(75) ? 101 : (int)rng.Between(86, 100);
+        int peerMax = rng.Percent(75) ? 101 : rng.Percent(70) ? (int)rng.Between(96, 100) : (int)rng.Between(86, 95);
         bool large = peerMax >= 90 && rng.Percent(15);
         return new SimOptions
         {

@@ -67,12 +67,14 @@ internal sealed class Workload(SimCluster cluster, RunSettings settings, Rng rng
         {
             RequestKind kind = rng.Pick(RequestKind.Discard, RequestKind.WriteZeroesMayUnmap, RequestKind.WriteZeroesNoUnmap);
             (int v, ulong s, int c) = Place(rng.Pick(4096, 1 << 20, 8 << 20));
+            c = Math.Min(c, node.RunningHost.Core.GetDevice(v).MaxZeroBytes);
             node.FrontEnd.Submit(kind, v, s, c);
             return;
         }
 
         bool read = roll < settings.FlushPercent + settings.ZeroPercent + settings.ReadPercent;
         (int volume, ulong sector, int count) = Place(settings.MaxWriteBytes);
+        count = Math.Min(count, node.RunningHost.Core.GetDevice(volume).MaxRequestBytes);
         if (read)
         {
             node.FrontEnd.Submit(RequestKind.Read, volume, sector, count);
