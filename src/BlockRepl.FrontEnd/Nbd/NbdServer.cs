@@ -74,9 +74,10 @@ public sealed class NbdServer : IDisposable
         {
             if (options.UnixSocketPath is { } path)
             {
-                RemoveStaleSocket(path);
-                server.Listen(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified),
-                    new UnixDomainSocketEndPoint(path), path);
+                var address = UnixAddress(path);
+                RemoveStaleSocket(path, address);
+                server.Listen(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), address, path);
+                _ = Syscall.chmod(path, FilePermissions.S_IRUSR | FilePermissions.S_IWUSR);
             }
 
             if (options.TcpAddress is { } tcp)
@@ -121,17 +122,35 @@ public sealed class NbdServer : IDisposable
         }
     }
 
-    private static void RemoveStaleSocket(string path)
+    private static UnixDomainSocketEndPoint UnixAddress(string path)
     {
-        if (!File.Exists(path))
+        try
+        {
+            return new UnixDomainSocketEndPoint(path);
+        }
+        catch (ArgumentException e)
+        {
+            throw new IOException($"{path}: too long for a Unix socket, which takes 107 bytes; use a shorter run directory", e);
+        }
+    }
+
+    /// <summary>A socket that nobody listens on was left by a daemon that was killed. Anything else stays.</summary>
+    private static void RemoveStaleSocket(string path, UnixDomainSocketEndPoint address)
+    {
+        if (Syscall.lstat(path, out var status) != 0)
         {
             return;
+        }
+
+        if ((status.st_mode & FilePermissions.S_IFMT) != FilePermissions.S_IFSOCK)
+        {
+            throw new IOException($"{path}: exists and is no socket; remove it or use another run directory");
         }
 
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            probe.Connect(new UnixDomainSocketEndPoint(path));
+            probe.Connect(address);
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
         {
@@ -210,8 +229,9 @@ public sealed class NbdServer : IDisposable
                 }
             }
         }
-        catch (Exception e) when (e is SocketException or IOException or TimeoutException)
+        catch (Exception e)
         {
+            // Whatever a client does or the volume answers: it ends this negotiation and nothing else.
             Log.NegotiationEnded(_logger, e.Message);
         }
         finally
@@ -298,6 +318,10 @@ public sealed class NbdServer : IDisposable
         {
             _ = Syscall.close(descriptor);
             Forget(session);
+        }
+        else if (_stop.IsCancellationRequested)
+        {
+            session.Device.Loop.Post(session.Stop); // Dispose may have looked at the sessions before this one was there
         }
     }
 

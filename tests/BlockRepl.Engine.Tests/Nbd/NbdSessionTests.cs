@@ -1,4 +1,4 @@
-using System.Buffers.Binary;
+using System.Net.Sockets;
 using BlockRepl.Core;
 using BlockRepl.FrontEnd.Nbd;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -281,7 +281,7 @@ public sealed class NbdSessionTests : IDisposable
 
                 client.Shutdown();
             }
-            catch (System.Net.Sockets.SocketException)
+            catch (SocketException)
             {
                 // The server has closed already.
             }
@@ -318,6 +318,49 @@ public sealed class NbdSessionTests : IDisposable
         using var client = NbdTestClient.Open(_path);
         Assert.Equal(1, _volume.OnLoop(() => _volume.OpenCount));
     }
+
+    [Fact]
+    public void A_socket_left_behind_is_replaced_but_a_file_or_a_live_server_is_not()
+    {
+        var path = _path + "3";
+        File.WriteAllText(path, "precious");
+        Assert.Contains("no socket", Assert.Throws<IOException>(() => Start(path)).Message, StringComparison.Ordinal);
+        Assert.Equal("precious", File.ReadAllText(path));
+        File.Delete(path);
+
+        using (var left = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            left.Bind(new UnixDomainSocketEndPoint(path));
+        }
+
+        using (Start(path))
+        {
+            Assert.Contains("another process", Assert.Throws<IOException>(() => Start(path)).Message, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("too long", Assert.Throws<IOException>(() => Start("/tmp/" + new string('x', 120))).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_client_that_says_nothing_is_cut_off_in_time_and_others_are_served_meanwhile()
+    {
+        var path = _path + "4";
+        var options = new NbdServerOptions { UnixSocketPath = path, NegotiationTimeout = TimeSpan.FromMilliseconds(500) };
+        using var server = NbdServer.Start(options, _volume, NullLogger.Instance);
+        using var silent = new NbdTestClient(path);
+
+        using (var client = NbdTestClient.Open(path))
+        {
+            client.Send(NbdBytes.Request(Flush, 1, 0, 0));
+            Assert.Equal((1UL, 0u), client.ReceiveReply());
+        }
+
+        Assert.True(silent.ServerCloses());
+    }
+
+    private NbdServer Start(string path) =>
+        NbdServer.Start(new NbdServerOptions { UnixSocketPath = path }, _volume, NullLogger.Instance);
 
     private static void RunRounds(NbdTestClient client, int rounds)
     {
