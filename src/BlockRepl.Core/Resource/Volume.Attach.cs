@@ -50,7 +50,9 @@ internal sealed partial class Volume
 
         if (!problem.Succeeded)
         {
+            // A connection that ends meanwhile writes meta data too: the disk is closed when the last of that is done.
             Change(StateRequest.OwnDisk(DiskState.Diskless), hard: true);
+            yield return () => MetaOperations == 0 && DiskOperations == 0;
             DropDisk();
             answer(problem);
             yield break;

@@ -247,6 +247,7 @@ internal sealed partial class Volume
             }
 
             SetUuids(Uuids.SetCurrent(packet.Uuids.Current, State.Role == Role.Primary) with { Bitmap = 0 });
+            TakeOwnUuidsForPeers();
             ChangeTo(State with { Disk = DiskState.UpToDate, PeerDisk = DiskState.UpToDate }, hard: true);
             foreach (Func<bool> wait in SyncSuperBlock())
             {
@@ -260,6 +261,18 @@ internal sealed partial class Volume
         else if (!HasDisk && (State.Connection == ConnectionState.Connected || State.Role == Role.Primary))
         {
             ExposedUuid = packet.Uuids.Current;
+        }
+    }
+
+    /// <summary>
+    /// Both nodes have the same generations now, and no P_UUIDS will say so: a later resync on this connection, after pulling
+    /// ahead, ends with this copy.
+    /// </summary>
+    private void TakeOwnUuidsForPeers()
+    {
+        if (PeerUuids is { } peer)
+        {
+            PeerUuids = peer with { Uuids = Uuids, Flags = UuidFlags.None };
         }
     }
 

@@ -271,6 +271,7 @@ internal sealed partial class Volume
         {
             SendUuids(UuidFlags.SkipInitialSync);
             SetUuids(Uuids with { Bitmap = 0 });
+            TakeOwnUuidsForPeers();
             ChangeTo(State with { Disk = DiskState.UpToDate, PeerDisk = DiskState.UpToDate }, hard: true);
             foreach (Func<bool> wait in SyncSuperBlock())
             {

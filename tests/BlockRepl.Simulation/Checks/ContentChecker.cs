@@ -151,7 +151,7 @@ public sealed class ContentChecker
                     + $"allowed: {now}, when it was submitted: {before[i]}");
             }
 
-            Settle(model, s, content, now, before[i]);
+            Settle(model, s, content, now, submitted);
         }
     }
 
@@ -258,9 +258,10 @@ public sealed class ContentChecker
     }
 
     /// <summary>Once a read has told which of several writes is there, it stays so.</summary>
-    private static void Settle(VolumeModel model, ulong sector, ulong? content, CandidateSet now, CandidateSet before)
+    private static void Settle(VolumeModel model, ulong sector, ulong? content, CandidateSet now, long submitted)
     {
-        if (now == before && !now.IsCertain && !now.AnyRunning && !now.AllowsAnything && content is { } id)
+        bool settled = now.Writes.All(w => w.Done < submitted);
+        if (settled && !now.IsCertain && !now.AllowsAnything && content is { } id)
         {
             AppWrite? write = now.Writes.LastOrDefault(w => w.Content == WriteContent.Pattern ? w.Id == id : id == 0);
             if (write is not null)

@@ -13,7 +13,7 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
     private readonly SimCluster _cluster;
     private readonly Rng _rng;
     private readonly long _clockOffsetNs;
-    private readonly List<Action> _afterCall = [];
+    private readonly Queue<Action> _afterCall = new();
     private bool _batchScheduled;
     private long _armedNs = long.MaxValue;
 
@@ -74,12 +74,11 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
             throw new SimulationException($"node {Node.Name}: {cause.Message}", cause);
         }
 
-        for (int i = 0; i < _afterCall.Count; i++)
+        // An answer may lead to the next command, and so to another call from here.
+        while (_afterCall.TryDequeue(out Action? next))
         {
-            _afterCall[i]();
+            next();
         }
-
-        _afterCall.Clear();
     }
 
     private void ScheduleBatchEnd()
@@ -149,7 +148,7 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
     // ---- front end, administrator, handlers ----
 
     public void CompleteRequest(FrontEndToken token, RequestError error) =>
-        _afterCall.Add(() => Node.FrontEnd.OnCompleted(token, error));
+        _afterCall.Enqueue(() => Node.FrontEnd.OnCompleted(token, error));
 
     public void DeviceChanged(int volume)
     {
@@ -158,7 +157,7 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
     public void CompleteCommand(CommandToken token, in CommandResult result)
     {
         CommandResult copy = result;
-        _afterCall.Add(() => Node.OnCommandDone(token, copy));
+        _afterCall.Enqueue(() => Node.OnCommandDone(token, copy));
     }
 
     public void RunHandler(IoToken token, HandlerKind handler, int volume)

@@ -11,6 +11,9 @@ namespace BlockRepl.Simulation.Runs;
 /// </summary>
 internal sealed class Operator(SimCluster cluster, Rng rng)
 {
+    /// <summary>ERR_DATA_NOT_CURRENT of an attach.</summary>
+    private const int WrongGeneration = 150;
+
     private readonly long[] _notBeforeNs = new long[2];
     private long _lostSinceNs = long.MaxValue;
     private readonly long[] _oddSinceNs = [long.MaxValue, long.MaxValue];
@@ -90,7 +93,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         {
             if (status.Disk == DiskState.Diskless && !node.Volume(status.Volume).IsOpen)
             {
-                node.Command(new AdminCommand.Attach(status.Volume, node.Volume(status.Volume).Facts));
+                Attach(node, status.Volume);
                 return;
             }
         }
@@ -104,6 +107,17 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         RepairOdd(node);
     }
 
+    private static void Attach(SimNode node, int volume) => node.Command(
+        new AdminCommand.Attach(volume, node.Volume(volume).Facts),
+        result =>
+        {
+            if (result.Code == WrongGeneration && IsPrimary(node))
+            {
+                // The peer went on with other data: what this Primary's applications saw cannot be continued.
+                node.Command(new AdminCommand.SetRole(false, false));
+            }
+        });
+
     private void Connect(SimNode node)
     {
         // Before version 96 a lost P_SYNC_UUID cannot be told from a split brain.
@@ -112,6 +126,13 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         {
             throw new SimulationException(
                 $"node {node.Name} gave up its connection although the nodes never served apart; {cluster.Describe()}");
+        }
+
+        if (node.WasRefused && !cluster.Content.IsForked && IsPrimary(node))
+        {
+            // The other node has what this one's applications wrote last, or a part of it.
+            node.Command(new AdminCommand.SetRole(false, false));
+            return;
         }
 
         if (!node.WasRefused || !cluster.Content.IsForked)
