@@ -175,6 +175,15 @@ public sealed class ContentChecker
         }
     }
 
+    /// <summary>With protocols A and B a write may have been acknowledged that the disk then refused.</summary>
+    public void DiskFailed(int node, int volume)
+    {
+        if (_cluster.Options.Net.Protocol != Core.Protocol.ReplicationProtocol.C)
+        {
+            _models[node][volume].PowerLoss(++_moment);
+        }
+    }
+
     /// <summary>A resync from the other node ended: this node has its data.</summary>
     public void Copied(int from, int to, int volume)
     {

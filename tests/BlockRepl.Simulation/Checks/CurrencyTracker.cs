@@ -55,6 +55,11 @@ public sealed class CurrencyTracker(SimCluster cluster)
                 cluster.Content.Model(node.Index, status.Volume).IsCurrent = false;
             }
 
+            if (status.Disk == DiskState.Failed)
+            {
+                cluster.Content.DiskFailed(node.Index, status.Volume);
+            }
+
             PrimaryLostItsDisk |= status is { Role: Role.Primary, Disk: < DiskState.UpToDate };
 
             // A Primary that lost sight of its peer starts a data generation of its own, whether it writes or not.
