@@ -183,6 +183,20 @@ public class ResourceEngineTests
         await Assert.ThrowsAsync<ObjectDisposedException>(nodes.A.Engine.GetStatusAsync);
     }
 
+    [Fact]
+    public async Task A_defect_on_the_loop_stops_the_resource_writes_the_flight_recorder_and_answers_who_waits()
+    {
+        using var nodes = await TwoNodes.Synced(new NetOptions());
+
+        nodes.B.Engine.Devices[0].Loop.Post(() => Invariant.Fail("made for this test"));
+
+        await nodes.A.WaitFor(s => s.Connection != ConnectionState.Connected, "the peer is gone");
+        Assert.False((await nodes.B.Execute(new AdminCommand.Detach(0, Force: false))).Succeeded);
+        Assert.IsType<InvariantException>(nodes.B.Fault);
+        Assert.Contains("made for this test", nodes.B.LogText(), StringComparison.Ordinal);
+        Assert.Matches("us CompleteCommand", nodes.B.LogText());
+    }
+
     /// <summary>Bytes from pure noise to a plausible first packet (header80) with noise behind it, in pieces of any size.</summary>
     private static void SendNoise(Socket socket, Random random)
     {
