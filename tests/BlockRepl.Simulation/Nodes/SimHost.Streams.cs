@@ -9,6 +9,7 @@ namespace BlockRepl.Simulation.Nodes;
 public sealed partial class SimHost
 {
     private readonly SortedDictionary<int, SimStream> _streams = [];
+    private readonly List<SimStream> _waiting = [];
 
     public void Listen(bool on) => _cluster.Network.Listen(Node.Index, on ? this : null);
 
@@ -190,6 +191,24 @@ public sealed partial class SimHost
             Buffers.Unpin(buffer);
             core.OnSent(NowNs, token, aborted);
         });
+
+    /// <summary>The core may want packets now that it did not want before.</summary>
+    private void ReadWhatWaited()
+    {
+        _waiting.Clear();
+        foreach (SimStream stream in _streams.Values)
+        {
+            if (stream.Socket.Input.Length > 0 || stream.End is not null)
+            {
+                _waiting.Add(stream);
+            }
+        }
+
+        foreach (SimStream stream in _waiting)
+        {
+            ReadPackets(stream);
+        }
+    }
 
     private void ReadPackets(SimStream stream)
     {

@@ -101,10 +101,7 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
         }
 
         Call(() => Core.EndBatch(NowNs));
-        foreach (SimStream stream in _streams.Values.ToList())
-        {
-            ReadPackets(stream);
-        }
+        ReadWhatWaited();
 
         ArmTimer();
         _cluster.AfterBatch(Node);

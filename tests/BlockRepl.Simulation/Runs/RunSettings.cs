@@ -65,18 +65,18 @@ public sealed record RunSettings
         return new RunSettings
         {
             Options = options,
-            ChaosNs = rng.Between(5, 60) * Duration.Second,
+            ChaosNs = rng.Pick(rng.Between(3, 15), rng.Between(5, 45)) * Duration.Second,
             SkipInitialSync = options.AgreedVersion >= 90 && (large || rng.Percent(40)),
             PresetBlocks = rng.Percent(60) ? rng.Below(200) : 0,
-            MaxRequestsRunning = rng.Pick(1, 4, 16, 48),
-            MeanThinkNs = rng.Pick(5, 20, 100, 500) * Duration.Millisecond,
-            MaxWriteBytes = rng.Pick(4096, 16384, 65536, 262144, 1 << 20),
+            MaxRequestsRunning = rng.Pick(1, 4, 8, 32),
+            MeanThinkNs = rng.Pick(20, 50, 200, 500) * Duration.Millisecond,
+            MaxWriteBytes = rng.Pick(4096, 16384, 65536, 65536, 1 << 20),
             HotSpots = rng.Percent(50) ? 1 + rng.Below(20) : 0,
             ReadPercent = rng.Pick(0, 20, 50),
             FlushPercent = rng.Pick(0, 2, 10),
             FuaPercent = rng.Pick(0, 0, 10, 50),
             ZeroPercent = rng.Pick(0, 0, 5),
-            MeanActNs = rng.Pick(500, 2000, 5000) * Duration.Millisecond,
+            MeanActNs = rng.Pick(500, 1000, 3000) * Duration.Millisecond,
             CrashWeight = Weight(60, 6),
             NetworkWeight = Weight(70, 10),
             DiskFaultWeight = Weight(30, 3),
@@ -97,7 +97,7 @@ public sealed record RunSettings
         bool large = peerMax >= 90 && rng.Percent(15);
         return new SimOptions
         {
-            DeviceBytes = large ? 400L << 20 : rng.Pick(9, 17, 32, 64) * (1L << 20) + (rng.Percent(20) ? 512 * rng.Below(100) : 0),
+            DeviceBytes = large ? 400L << 20 : rng.Pick(9, 9, 17, 32) * (1L << 20) + (rng.Percent(20) ? 512 * rng.Below(100) : 0),
             Volumes = peerMax >= 100 && rng.Percent(15) ? 2 : 1,
             ExternalMetaData = rng.Percent(30),
             VolatileCache = volatileCache,
