@@ -36,7 +36,7 @@ public sealed class VolumeModelTests
     {
         AppWrite first = Begin(0, 1);
         Acknowledge(first, 0, 1);
-        _model.Flushed(++_moment);
+        _model.Flushed(++_moment, 1);
         AppWrite second = Begin(0, 1);
         Acknowledge(second, 0, 1);
         _model.PowerLoss(++_moment);
@@ -50,7 +50,7 @@ public sealed class VolumeModelTests
         AppWrite write = Begin(0, 1);
         long flush = ++_moment;
         Acknowledge(write, 0, 1);
-        _model.Flushed(flush);
+        _model.Flushed(flush, 1);
         _model.PowerLoss(++_moment);
         Assert.True(_model.Visible(0).Allows(0));
     }
@@ -90,6 +90,7 @@ public sealed class VolumeModelTests
     {
         write.Done = ++_moment;
         write.Acknowledged = true;
+        write.CertainOn = 1;
         _model.SupersedeVisible(write, sector, count);
     }
 }

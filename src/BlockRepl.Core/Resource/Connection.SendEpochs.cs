@@ -189,6 +189,20 @@ internal sealed partial class Connection
         _core.CheckAheadDrained();
     }
 
+    /// <summary>Whether a write to these blocks still stands in the transfer log.</summary>
+    public bool HasUnconfirmedWrite(Volume volume, ulong sector, ulong endSector)
+    {
+        for (Request? request = _logHead; request is not null; request = request.NextInLog)
+        {
+            if (request.Volume == volume && request.Overlaps(sector, endSector))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private static void OnConfirmed(Request request)
     {
         if (request.NetPending)

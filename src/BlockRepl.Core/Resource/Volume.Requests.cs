@@ -140,6 +140,7 @@ internal sealed partial class Volume
                 StartFlush(request);
                 break;
             default:
+                PullAheadIfCongested();
                 if (!_syncUuidDue && !IsHeldBack(request) && HoldExtents(request))
                 {
                     SubmitWrite(request);
@@ -210,7 +211,6 @@ internal sealed partial class Volume
             return;
         }
 
-        PullAheadIfCongested();
         request.Started = true;
         bool remote = Connection.IsOperational && StateRules.IsReplicating(State);
         if (remote && request.ByteCount > (request.IsZero ? Connection.MaxZeroBytes : Connection.MaxRequestBytes))

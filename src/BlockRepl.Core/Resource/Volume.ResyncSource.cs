@@ -127,8 +127,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// While Ahead a write waits for the ack of a resync answer to the same blocks: what it marks must not be cleared by
-    /// that ack.
+    /// While Ahead a write waits until the same blocks, sent as a resync answer or as an earlier write, are confirmed: what it
+    /// marks must not be cleared by that confirmation.
     /// </summary>
     private bool IsAnsweredButUnacknowledged(ulong sector, ulong endSector)
     {
@@ -145,7 +145,7 @@ internal sealed partial class Volume
             }
         }
 
-        return false;
+        return Connection.HasUnconfirmedWrite(this, sector, endSector);
     }
 
     private void EndReply(ulong sector, int byteCount)

@@ -35,6 +35,12 @@ public sealed class AppWrite(ulong id, WriteContent content, int volume, long su
     /// <summary>It was acknowledged: whatever was done before it was submitted cannot be read any more.</summary>
     public bool Acknowledged { get; set; }
 
+    /// <summary>Nodes (as bits) whose own disk refused it.</summary>
+    public int FailedOn { get; set; }
+
+    /// <summary>Nodes (as bits) that surely had it when it was acknowledged.</summary>
+    public int CertainOn { get; set; }
+
     public override string ToString() =>
         $"#{Id} {Content} {(Acknowledged ? "acknowledged" : Done == long.MaxValue ? "running" : "uncertain")}";
 }

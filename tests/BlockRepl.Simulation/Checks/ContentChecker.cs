@@ -91,10 +91,13 @@ public sealed class ContentChecker
         for (int i = 0; i < 2; i++)
         {
             VolumeModel model = _models[i][write.Volume];
-            if (!model.IsCurrent || (i != node && (IsForked || !peerHasIt)))
+            bool has = i == node || (!IsForked && peerHasIt);
+            if (!model.IsCurrent || !has || (write.FailedOn & (1 << i)) != 0)
             {
                 continue;
             }
+
+            write.CertainOn |= 1 << i;
 
             model.SupersedeVisible(write, sector, count);
             if (!_cluster.Options.VolatileCache || (forceUnitAccess && i == node))
@@ -108,7 +111,7 @@ public sealed class ContentChecker
     {
         if (_models[node][volume].IsCurrent)
         {
-            _models[node][volume].Flushed(submitted);
+            _models[node][volume].Flushed(submitted, 1 << node);
         }
     }
 

@@ -60,14 +60,16 @@ public sealed class VolumeModel
     public void SupersedeDurable(AppWrite write, ulong sector, ulong count) =>
         Update(_durable, sector, count, set => set.Contains(write) ? set.SupersededBy(write) : set);
 
-    /// <summary>A flush that was submitted at <paramref name="flushSubmitted"/> was acknowledged.</summary>
-    public void Flushed(long flushSubmitted)
+    /// <summary>
+    /// A flush that was submitted at <paramref name="flushSubmitted"/> was acknowledged; it covers what the node (a bit) surely had.
+    /// </summary>
+    public void Flushed(long flushSubmitted, int node)
     {
         for (int page = 0; page < _durable.Length; page++)
         {
             if (_durable[page] is { } sets)
             {
-                FlushPage(sets, flushSubmitted, _lastPowerLoss);
+                FlushPage(sets, flushSubmitted, node);
             }
         }
     }
@@ -98,7 +100,7 @@ public sealed class VolumeModel
 
     public void SetDurable(ulong sector, AppWrite write) => Set(_durable, sector, write);
 
-    private static void FlushPage(CandidateSet?[] sets, long flushSubmitted, long lastPowerLoss)
+    private void FlushPage(CandidateSet?[] sets, long flushSubmitted, int node)
     {
         for (int i = 0; i < sets.Length; i++)
         {
@@ -109,7 +111,8 @@ public sealed class VolumeModel
 
             foreach (AppWrite write in set.Writes)
             {
-                if (write.Acknowledged && write.Done < flushSubmitted && write.Submitted > lastPowerLoss)
+                bool had = write.Acknowledged && (write.CertainOn & node) != 0 && write.Submitted > _lastPowerLoss;
+                if (had && write.Done < flushSubmitted)
                 {
                     sets[i] = sets[i]!.SupersededBy(write);
                 }

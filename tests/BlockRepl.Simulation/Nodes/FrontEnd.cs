@@ -24,6 +24,9 @@ public sealed class AppRequest(RequestKind kind, int volume, ulong sector, int b
 
     public long Submitted { get; set; }
 
+    /// <summary>The core started it on the node's disk.</summary>
+    public bool OnDisk { get; set; }
+
     public long SubmittedNs { get; init; }
 
     public Action<RequestError>? Done { get; init; }
@@ -83,6 +86,22 @@ public sealed class FrontEnd(SimCluster cluster, SimNode node)
         Failed += error == RequestError.None ? 0 : 1;
         End(host, request, error);
         request.Done?.Invoke(error);
+    }
+
+    /// <summary>The running write (or zeroing) that the core starts on the disk now; null if it is not the application's.</summary>
+    public AppWrite? FindStarting(int volume, ulong sector, int byteCount)
+    {
+        foreach (AppRequest request in _running.Values)
+        {
+            bool same = request.Volume == volume && request.Sector == sector && request.ByteCount == byteCount;
+            if (same && request.Write is not null && !request.OnDisk)
+            {
+                request.OnDisk = true;
+                return request.Write;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>The token of the running write that has this buffer; null if there is none.</summary>

@@ -21,13 +21,21 @@ public sealed partial class SimHost
         byte[] bytes = Buffers.Pin(buffer);
         _cluster.Coverage.OnDataWrite(Node, volume, sector, byteCount, buffer);
         Data(volume).Write(
-            (long)sector * 512, byteCount, bytes, forceUnitAccess, error => Done(volume, token, error, buffer));
+            (long)sector * 512,
+            byteCount,
+            bytes,
+            forceUnitAccess,
+            NoteFailure(volume, sector, byteCount, error => Done(volume, token, error, buffer)));
     }
 
     public void ZeroDisk(int volume, IoToken token, ulong sector, int byteCount, ZeroMode mode)
     {
         Note(TraceKind.Disk, sector, (ulong)byteCount, () => $"zero {volume}:{sector}+{byteCount / 512} {mode}");
-        Data(volume).Zero((long)sector * 512, byteCount, mode, error => Done(volume, token, error, BufferHandle.None));
+        Data(volume).Zero(
+            (long)sector * 512,
+            byteCount,
+            mode,
+            NoteFailure(volume, sector, byteCount, error => Done(volume, token, error, BufferHandle.None)));
     }
 
     public void FlushDisk(int volume, IoToken token)
@@ -88,6 +96,21 @@ public sealed partial class SimHost
             Buffers.Unpin(buffer);
             core.OnHashDone(NowNs, token, digest);
         });
+    }
+
+    /// <summary>A write of the application that this node's own disk refuses is not promised to be on it.</summary>
+    private Action<IoError> NoteFailure(int volume, ulong sector, int byteCount, Action<IoError> done)
+    {
+        Checks.AppWrite? write = Node.FrontEnd.FindStarting(volume, sector, byteCount);
+        return error =>
+        {
+            if (error != IoError.None && write is not null)
+            {
+                write.FailedOn |= 1 << Node.Index;
+            }
+
+            done(error);
+        };
     }
 
     private void Done(int volume, IoToken token, IoError error, BufferHandle buffer)
