@@ -116,7 +116,8 @@ internal sealed class Totals
 
         Console.WriteLine(string.Create(
             c,
-            $"{_runs} runs, {_steps} steps, {_requests} requests, {_sectors} sectors checked, {_virtualSeconds:F0} s virtual, {elapsed.TotalSeconds:F1} s real"));
+            $"{_runs} runs, {_steps} steps, {_requests} requests, {_sectors} sectors checked, ")
+            + string.Create(c, $"{_virtualSeconds:F0} s virtual, {elapsed.TotalSeconds:F1} s real"));
         Console.WriteLine($"{Failures} failures");
     }
 }

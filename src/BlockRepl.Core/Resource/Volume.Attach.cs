@@ -120,6 +120,7 @@ internal sealed partial class Volume
         Disk = disk;
         Layout = layout;
         _superBlock = superBlock;
+        _primaryOnDisk = superBlock.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
         _superBlockDirty = true;
         _attachSize = size;
         return CommandResult.Success;

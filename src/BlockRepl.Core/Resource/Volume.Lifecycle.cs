@@ -223,6 +223,14 @@ internal sealed partial class Volume
             IoBatch flush = new();
             FlushDisk(flush);
             yield return () => flush.IsDone;
+
+            // What was frozen may have reached this disk: the generation that was put off begins before it counts as shared.
+            foreach (Func<bool> wait in RotateIfWanted())
+            {
+                yield return wait;
+            }
+
+            _newUuidWanted = false;
         }
 
         SetUuids(Uuids.WithRole(primary));

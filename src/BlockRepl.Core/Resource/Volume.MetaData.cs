@@ -15,6 +15,9 @@ internal sealed partial class Volume
     private bool _superBlockDirty;
     private bool _superBlockBusy;
 
+    /// <summary>The superblock on disk says that this node is or was Primary: its activity log counts.</summary>
+    private bool _primaryOnDisk;
+
     /// <summary>A meta-data write or flush failed since the attach began.</summary>
     private bool _metaDataFailed;
 
@@ -93,13 +96,29 @@ internal sealed partial class Volume
 
         _superBlockBusy = true;
         _superBlockDirty = false;
+
+        // What is written is what was true here: a change that comes meanwhile has its own conditions and its own turn.
+        _superBlock = _superBlock with { Magic = SuperBlock.MagicUnclean, SizeSectors = SizeSectors };
+        SuperBlock image = _superBlock;
         IoBatch batch = new();
+        if (_primaryOnDisk && !image.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator))
+        {
+            // 1. a write is not replicated, its bit is set in memory; 2. the superblock says "not Primary"; 3. power fails: the
+            // activity log counts no more and the bit was never written. So what the log covers is durable before.
+            FlushDisk(batch);
+            yield return () => batch.IsDone;
+            foreach (Func<bool> wait in WriteBitmap())
+            {
+                yield return wait;
+            }
+        }
+
         FlushMeta(batch);
         yield return () => batch.IsDone;
         if (HasMetaData)
         {
-            _superBlock = _superBlock with { Magic = SuperBlock.MagicUnclean, SizeSectors = SizeSectors };
-            _superBlock.Encode(_block);
+            _primaryOnDisk = image.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
+            image.Encode(_block);
             WriteMeta(batch, Layout!.SuperBlockOffset, _block);
             yield return () => batch.IsDone;
             FlushMeta(batch);

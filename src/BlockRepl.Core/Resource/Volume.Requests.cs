@@ -463,8 +463,9 @@ internal sealed partial class Volume
     private void SettleBits(Request request)
     {
         bool both = request.LocalOk && request.NetOk && request.Replicated;
-        if (!both && (request.LocalOk || request.NetOk))
+        if (!both && (request.LocalTried || request.Replicated))
         {
+            // Also when both failed: either copy may hold a part of it.
             Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
         }
         else if (both && request.PeerSetInSync)

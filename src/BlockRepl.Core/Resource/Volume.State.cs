@@ -180,8 +180,8 @@ internal sealed partial class Volume
     /// <summary>Items 6 to 10: the peer's disk came or went.</summary>
     private IEnumerable<Func<bool>> AfterPeerDisk(VolumeState old, VolumeState next)
     {
-        bool peerAttached = old.PeerDisk == DiskState.Diskless
-            && next.PeerDisk is > DiskState.Diskless and not DiskState.DUnknown;
+        bool peerAttached = old.PeerDisk <= DiskState.Failed
+            && next.PeerDisk is > DiskState.Failed and not DiskState.DUnknown;
         if (IsConnected(next) && IsConnected(old) && peerAttached)
         {
             SendUuids();
@@ -191,7 +191,7 @@ internal sealed partial class Volume
         if (LostPeerData(old, next) && Uuids.Bitmap == 0 && next.Disk == DiskState.UpToDate
             && (next.Role == Role.Primary || next.PeerRole == Role.Primary))
         {
-            if (State.IsSuspended)
+            if (State.IsSuspended && State.Role == Role.Primary)
             {
                 _newUuidWanted = true;
             }

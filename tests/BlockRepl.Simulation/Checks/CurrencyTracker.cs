@@ -1,4 +1,5 @@
 using BlockRepl.Core;
+using BlockRepl.Core.Generations;
 using BlockRepl.Core.State;
 using BlockRepl.Simulation.Nodes;
 
@@ -10,6 +11,8 @@ namespace BlockRepl.Simulation.Checks;
 /// </summary>
 public sealed class CurrencyTracker(SimCluster cluster)
 {
+    private readonly Dictionary<(int Node, int Volume), ulong> _generations = [];
+
     /// <summary>
     /// A Primary lost its disk: from then on the nodes may find that their data no longer fit together, and give up.
     /// </summary>
@@ -69,10 +72,29 @@ public sealed class CurrencyTracker(SimCluster cluster)
                 cluster.Content.Model(1 - node.Index, status.Volume).IsCurrent = false;
             }
 
+            NoteGeneration(node, status);
             if (IsWhole(node, status.Volume) && node.Peer.IsUp && IsWhole(node.Peer, status.Volume))
             {
                 CatchUp(status.Volume);
             }
+        }
+    }
+
+    /// <summary>A new data generation that the peer does not share puts the peer behind.</summary>
+    private void NoteGeneration(SimNode node, VolumeStatus status)
+    {
+        ulong current = UuidSet.Masked(status.Uuids.Current);
+        if (current is 0 or UuidSet.JustCreated)
+        {
+            return;
+        }
+
+        bool known = _generations.TryGetValue((node.Index, status.Volume), out ulong before);
+        _generations[(node.Index, status.Volume)] = current;
+        bool shared = status is { Connection: >= ConnectionState.Connected, PeerDisk: DiskState.UpToDate };
+        if (known && before != current && !shared && !cluster.Content.IsForked)
+        {
+            cluster.Content.Model(1 - node.Index, status.Volume).IsCurrent = false;
         }
     }
 

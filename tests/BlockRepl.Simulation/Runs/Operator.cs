@@ -192,6 +192,13 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         if (cluster.Queue.NowNs - _oddSinceNs[node.Index] > 6 * Duration.Second)
         {
             _oddSinceNs[node.Index] = long.MaxValue;
+            if (IsPrimary(node) && node.Status.Any(s => s.Disk != DiskState.UpToDate))
+            {
+                // It lives on the peer's data and may not leave it.
+                node.Command(new AdminCommand.SetRole(false, false));
+                return;
+            }
+
             node.ExpectsConnection = false;
             node.Command(new AdminCommand.Disconnect(false));
         }
