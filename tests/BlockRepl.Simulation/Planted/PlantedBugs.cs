@@ -23,7 +23,6 @@ public static class PlantedBugs
         Bug("wrong-barrier-count", "barrier acks count one write too many", h => new RewritePacket(h, Command.BarrierAck, CountOneMore)),
         Bug("wrong-uuid-bit", "a bit of the bitmap UUID is flipped in P_UUIDS", h => new RewritePacket(h, Command.Uuids, FlipUuid)),
         Bug("no-out-of-sync", "P_OUT_OF_SYNC is never sent", h => new DropPacket(h, Command.OutOfSync)),
-        Bug("no-barrier", "P_BARRIER is never sent", h => new DropPacket(h, Command.Barrier)),
         Bug("lost-bits", "plain bitmap packets lose their bits", h => new RewritePacket(h, Command.Bitmap, ClearBody)),
         Bug("stale-resync", "resync answers carry what was read before", h => new StaleResync(h)),
         Bug("ack-names-wrong-sector", "write acks name the next block", h => new RewritePacket(h, Command.WriteAck, NextBlock)),
