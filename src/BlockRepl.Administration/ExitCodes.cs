@@ -20,7 +20,10 @@ public static class ExitCodes
     public const int NoLocalDisk = 16;
     public const int NoUpToDateData = 17;
 
-    /// <summary>Could not be carried out at all: no daemon, device in use, I/O error. Higher codes end a run over several resources.</summary>
+    /// <summary>
+    /// Could not be carried out at all: no daemon, device in use, I/O error. Higher codes end a run over several
+    /// resources.
+    /// </summary>
     public const int CannotExecute = 20;
 
     /// <summary>create-md would destroy what is on the disk.</summary>
@@ -41,9 +44,13 @@ public static class ExitCodes
     public static string Describe(string target, int code, string message)
     {
         string number = $"({code})";
-        string given = message.StartsWith(number, StringComparison.Ordinal) ? message[number.Length..].TrimStart() : message;
+        string given = message.StartsWith(number, StringComparison.Ordinal)
+            ? message[number.Length..].TrimStart()
+            : message;
         string words = given.Length > 0 ? given : code < 0 ? StateChangeWords(code) : "the request was refused.";
-        return code >= 102 ? $"{target}: Failure: {number} {words}" : $"{target}: State change failed: {number} {words}";
+        return code >= 102
+            ? $"{target}: Failure: {number} {words}"
+            : $"{target}: State change failed: {number} {words}";
     }
 
     private static string StateChangeWords(int code) => code switch

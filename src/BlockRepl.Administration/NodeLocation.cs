@@ -1,6 +1,8 @@
 namespace BlockRepl.Administration;
 
-/// <summary>Which node a program speaks of: its configuration, its name in it, and where its daemon's sockets are.</summary>
+/// <summary>
+/// Which node a program speaks of: its configuration, its name in it, and where its daemon's sockets are.
+/// </summary>
 public sealed record NodeLocation
 {
     public const string DefaultConfigPath = "/etc/drbd.conf";

@@ -2,7 +2,9 @@ using System.CommandLine;
 
 namespace BlockRepl.Administration;
 
-/// <summary>The options --config, --node and --run-dir, which both programs take anywhere on the command line.</summary>
+/// <summary>
+/// The options --config, --node and --run-dir, which both programs take anywhere on the command line.
+/// </summary>
 public sealed class NodeOptions
 {
     public Option<string?> Config { get; } = new("--config", "-c")
@@ -21,7 +23,8 @@ public sealed class NodeOptions
 
     public Option<string?> RunDirectory { get; } = new("--run-dir")
     {
-        Description = $"Where the daemon's sockets are (default {NodeLocation.DefaultRunDirectory}, or BLOCKREPL_RUN_DIR)",
+        Description =
+            $"Where the daemon's sockets are (default {NodeLocation.DefaultRunDirectory}, or BLOCKREPL_RUN_DIR)",
         HelpName = "DIR",
         Recursive = true,
     };
@@ -34,5 +37,6 @@ public sealed class NodeOptions
     }
 
     public NodeLocation Resolve(ParseResult parsed) => NodeLocation.Resolve(
-        parsed.GetValue(Config), parsed.GetValue(Node), parsed.GetValue(RunDirectory), Environment.GetEnvironmentVariable);
+        parsed.GetValue(Config), parsed.GetValue(Node), parsed.GetValue(RunDirectory),
+        Environment.GetEnvironmentVariable);
 }

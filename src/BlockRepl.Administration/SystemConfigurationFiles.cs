@@ -25,7 +25,8 @@ public sealed class SystemConfigurationFiles : IConfigurationFiles
         {
             reason = "there is no such file";
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        catch (Exception error)
+            when (error is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
             reason = Directory.Exists(path) ? "it is a directory" : error.Message.TrimEnd('.');
         }

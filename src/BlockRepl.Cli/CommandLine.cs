@@ -12,8 +12,8 @@ internal static class CommandLine
     {
         var node = new NodeOptions();
         var root = new RootCommand(
-            "Administers replicated block devices as drbdadm does. RESOURCE is a name of the configuration, RESOURCE/VOLUME "
-            + "one volume of it, or 'all'.");
+            "Administers replicated block devices as drbdadm does. RESOURCE is a name of the configuration, "
+            + "RESOURCE/VOLUME one volume of it, or 'all'.");
         node.AddTo(root);
         var daemon = new DaemonCommands(node, terminal);
         var offline = new OfflineCommands(node, terminal, OfflineDisk.Open);
@@ -51,7 +51,8 @@ internal static class CommandLine
 
     private static void AddState(RootCommand root, DaemonCommands daemon)
     {
-        Option<bool> force = Flag("--force", "Declare this node's data good although they are Inconsistent or Outdated");
+        Option<bool> force =
+            Flag("--force", "Declare this node's data good although they are Inconsistent or Outdated");
         force.Aliases.Add("--overwrite-data-of-peer");
         root.Subcommands.Add(daemon.Create(
             "primary", "Make this node Primary: its device can be written", false, [force],
@@ -66,14 +67,17 @@ internal static class CommandLine
         root.Subcommands.Add(daemon.CreateWithOffline(
             "invalidate", "Throw away the local data and take all of the peer's", offline.InvalidateAsync));
         root.Subcommands.Add(daemon.Create("invalidate-remote", "Send all data to the peer, replacing its own"));
-        root.Subcommands.Add(daemon.CreateWithOffline("outdate", "Mark the local data as outdated", offline.OutdateAsync));
+        root.Subcommands.Add(
+            daemon.CreateWithOffline("outdate", "Mark the local data as outdated", offline.OutdateAsync));
         root.Subcommands.Add(daemon.Create("pause-sync", "Hold the resync of a volume"));
         root.Subcommands.Add(daemon.Create("resume-sync", "Let the resync of a volume go on"));
         Option<ulong?> start = Sectors("--start", "First sector (512 bytes) to compare");
         Option<ulong?> stop = Sectors("--stop", "Sector to stop at");
         root.Subcommands.Add(daemon.Create(
-            "verify", "Start to compare all blocks with the peer's; differences are marked, not repaired", false, [start, stop],
-            (parsed, request) => request with { StartSector = parsed.GetValue(start), StopSector = parsed.GetValue(stop) }));
+            "verify", "Start to compare all blocks with the peer's; differences are marked, not repaired",
+            false, [start, stop],
+            (parsed, request) =>
+                request with { StartSector = parsed.GetValue(start), StopSector = parsed.GetValue(stop) }));
         Option<bool> clear = Flag("--clear-bitmap", "Both disks are known to be equal: skip the first sync");
         root.Subcommands.Add(daemon.Create(
             "new-current-uuid", "Begin a new data generation", false, [clear],
@@ -99,7 +103,8 @@ internal static class CommandLine
             ("wait-sync", "Wait until connected and in sync; exit code 5 on time-out"),
         })
         {
-            Option<int?> wait = Seconds("--wfc-timeout", "Time-out in seconds, 0 = for ever (default: the configuration's)");
+            Option<int?> wait =
+                Seconds("--wfc-timeout", "Time-out in seconds, 0 = for ever (default: the configuration's)");
             wait.Aliases.Add("--timeout");
             Option<int?> degraded = Seconds("--degr-wfc-timeout", "The same for a node that was alone before");
             Option<int?> outdated = Seconds("--outdated-wfc-timeout", "The same for a peer whose data are outdated");
@@ -128,7 +133,8 @@ internal static class CommandLine
         root.Subcommands.Add(daemon.CreateStatus());
         root.Subcommands.Add(daemon.Create("role", "Print own and peer's role"));
         root.Subcommands.Add(daemon.Create("cstate", "Print the connection's state"));
-        root.Subcommands.Add(daemon.CreateWithOffline("dstate", "Print own and peer's disk state", offline.DiskStateAsync));
+        root.Subcommands.Add(
+            daemon.CreateWithOffline("dstate", "Print own and peer's disk state", offline.DiskStateAsync));
         root.Subcommands.Add(daemon.CreateWithOffline(
             "get-gi", "Print the generation identifiers: current:bitmap:history:history:flags", offline.GetGiAsync));
     }

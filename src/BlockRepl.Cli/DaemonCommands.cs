@@ -49,7 +49,8 @@ internal sealed class DaemonCommands(NodeOptions node, Terminal terminal)
             {
                 NodeLocation location = node.Resolve(parsed);
                 return await IsUpAsync(location, target, cancellation)
-                    ? await AskAsync(location, new ControlRequest { Command = name, Target = target }, false, cancellation)
+                    ? await AskAsync(
+                        location, new ControlRequest { Command = name, Target = target }, false, cancellation)
                     : await offline(location, target, cancellation);
             }));
         return command;
@@ -95,7 +96,8 @@ internal sealed class DaemonCommands(NodeOptions node, Terminal terminal)
                 location, new ControlRequest { Command = "status", Target = target }, cancellation);
             if (json && reply.Status is not null)
             {
-                await terminal.Output.WriteLineAsync(JsonSerializer.Serialize(reply.Status, IndentedJson.Default.NodeStatus));
+                await terminal.Output.WriteLineAsync(
+                    JsonSerializer.Serialize(reply.Status, IndentedJson.Default.NodeStatus));
                 return reply.ExitCode;
             }
 

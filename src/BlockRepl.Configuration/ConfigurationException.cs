@@ -7,8 +7,8 @@ public readonly record struct SourcePosition(string File, int Line)
 }
 
 /// <summary>
-/// The configuration cannot be used. <see cref="Exception.Message"/> starts with <c>FILE:LINE: </c>, names the thing at fault,
-/// what would be allowed and what to do.
+/// The configuration cannot be used. <see cref="Exception.Message"/> starts with <c>FILE:LINE: </c>, names the thing at
+/// fault, what would be allowed and what to do.
 /// </summary>
 public sealed class ConfigurationException(SourcePosition position, string reason) : Exception($"{position}: {reason}")
 {

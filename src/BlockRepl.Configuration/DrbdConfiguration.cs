@@ -3,7 +3,9 @@ using BlockRepl.Configuration.Syntax;
 
 namespace BlockRepl.Configuration;
 
-/// <summary>A configuration as its files give it, for all nodes. <see cref="ForNode"/> says what it means on one of them.</summary>
+/// <summary>
+/// A configuration as its files give it, for all nodes. <see cref="ForNode"/> says what it means on one of them.
+/// </summary>
 public sealed class DrbdConfiguration
 {
     private readonly ConfigurationSyntax _syntax;
@@ -28,6 +30,7 @@ public sealed class DrbdConfiguration
     public IReadOnlyList<string> Warnings => _syntax.Warnings;
 
     /// <summary>What one node has to do.</summary>
-    /// <exception cref="ConfigurationException">A resource of this node is incomplete or contradicts itself or another one.</exception>
+    /// <exception cref="ConfigurationException">A resource of this node is incomplete or contradicts itself or another
+    /// one.</exception>
     public NodeConfiguration ForNode(string node) => new NodeResolver(_path, _syntax, node).Resolve();
 }

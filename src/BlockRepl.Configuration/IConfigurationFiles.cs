@@ -11,7 +11,9 @@ public interface IConfigurationFiles
     /// <summary>Opens a file; null with the reason if that is not possible.</summary>
     ConfigurationFile? Open(string path, out string reason);
 
-    /// <summary>Names, without the directory, of the files in a directory; empty if there is no such directory.</summary>
+    /// <summary>
+    /// Names, without the directory, of the files in a directory; empty if there is no such directory.
+    /// </summary>
     IReadOnlyList<string> List(string directory);
 }
 

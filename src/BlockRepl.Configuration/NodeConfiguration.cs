@@ -22,7 +22,8 @@ public sealed record NodeConfiguration
 
     public required IReadOnlyList<string> Warnings { get; init; }
 
-    public ResourceConfiguration? Find(string resource) => Resources.FirstOrDefault(candidate => candidate.Name == resource);
+    public ResourceConfiguration? Find(string resource) =>
+        Resources.FirstOrDefault(candidate => candidate.Name == resource);
 
     /// <summary>In words why a resource is not there, and what to do.</summary>
     public string WhyMissing(string? resource)
@@ -31,19 +32,21 @@ public sealed record NodeConfiguration
         {
             if (resource is null || ignored.Name == resource)
             {
-                return $"the resource {ignored.Name} ({ignored.Position}) has no section for this host '{Node}', only for "
-                    + $"{string.Join(", ", ignored.Hosts)}. The name after 'on' must be what 'uname -n' prints; "
+                return $"the resource {ignored.Name} ({ignored.Position}) has no section for this host '{Node}', only "
+                    + $"for {string.Join(", ", ignored.Hosts)}. The name after 'on' must be what 'uname -n' prints; "
                     + "correct either of them, or name this node with --node NAME.";
             }
         }
 
         if (resource is null || Resources.Count == 0)
         {
-            return $"no resources defined in {Path} and the files it includes. The usual drbd.conf includes drbd.d/*.res: "
-                + "does your resource's file have another ending, such as r0.conf? Rename it, or add an include for it.";
+            return $"no resources defined in {Path} and the files it includes. The usual drbd.conf includes "
+                + "drbd.d/*.res: does your resource's file have another ending, such as r0.conf? Rename it, "
+                + "or add an include for it.";
         }
 
-        return $"'{resource}' is not defined in {Path}; known here are: {string.Join(", ", Resources.Select(known => known.Name))}.";
+        return $"'{resource}' is not defined in {Path}; known here are: "
+            + $"{string.Join(", ", Resources.Select(known => known.Name))}.";
     }
 }
 
@@ -83,7 +86,8 @@ public sealed record ResourceConfiguration
 /// <param name="DevicePath">/dev/drbdN, also where no such node exists.</param>
 /// <param name="DiskPath">The backing device.</param>
 /// <param name="MetaDataKind">Where the meta data lie.</param>
-/// <param name="MetaDiskPath">The meta-data device; equal to <paramref name="DiskPath"/> for internal meta data.</param>
+/// <param name="MetaDiskPath">The meta-data device; equal to <paramref name="DiskPath"/> for internal meta
+/// data.</param>
 /// <param name="MetaDiskIndex">Slot of indexed meta data, else 0.</param>
 /// <param name="Position">Where the volume is defined.</param>
 public sealed record VolumeConfiguration(

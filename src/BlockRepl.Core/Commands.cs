@@ -30,8 +30,11 @@ public abstract record AdminCommand
 
     public sealed record NewCurrentUuid(int Volume, bool ClearBitmap) : AdminCommand;
 
-    /// <summary>New size in sectors, 0 = as large as possible; <paramref name="Disk"/> carries the devices' present sizes.</summary>
-    public sealed record Resize(int Volume, ulong SizeSectors, bool AssumePeerHasSpace, bool AssumeClean, BackingDisk? Disk)
+    /// <summary>
+    /// New size in sectors, 0 = as large as possible; <paramref name="Disk"/> carries the devices' present sizes.
+    /// </summary>
+    public sealed record Resize(
+        int Volume, ulong SizeSectors, bool AssumePeerHasSpace, bool AssumeClean, BackingDisk? Disk)
         : AdminCommand;
 
     /// <summary>Demote, disconnect, detach everything.</summary>
@@ -67,8 +70,8 @@ public enum RequestKind
 }
 
 /// <summary>
-/// One request of the front end. For a write the buffer becomes the core's, which releases it; for a read it stays the front
-/// end's and is filled when the request is completed.
+/// One request of the front end. For a write the buffer becomes the core's, which releases it; for a read it stays the
+/// front end's and is filled when the request is completed.
 /// </summary>
 /// <param name="Sector">First 512-byte sector.</param>
 /// <param name="ByteCount">Bytes; at most 1 MiB for reads and writes, 128 MiB for the others; 0 for a flush.</param>

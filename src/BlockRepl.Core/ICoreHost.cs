@@ -9,7 +9,9 @@ namespace BlockRepl.Core;
 /// </summary>
 public interface ICoreHost
 {
-    /// <summary>64 random bits: new generation UUIDs, challenges, jitter. A seeded generator in the simulator.</summary>
+    /// <summary>
+    /// 64 random bits: new generation UUIDs, challenges, jitter. A seeded generator in the simulator.
+    /// </summary>
     ulong NextRandom();
 
     // ---- the backing disk; results come by ResourceCore.OnDiskDone ----
@@ -20,7 +22,9 @@ public interface ICoreHost
     /// <summary>Writes; with <paramref name="forceUnitAccess"/> it is done only when durable.</summary>
     void WriteDisk(int volume, IoToken token, ulong sector, int byteCount, BufferHandle buffer, bool forceUnitAccess);
 
-    /// <summary>Discards or zeroes up to 128 MiB; see <see cref="ZeroMode"/> for what must be read afterwards.</summary>
+    /// <summary>
+    /// Discards or zeroes up to 128 MiB; see <see cref="ZeroMode"/> for what must be read afterwards.
+    /// </summary>
     void ZeroDisk(int volume, IoToken token, ulong sector, int byteCount, ZeroMode mode);
 
     /// <summary>Makes every write of the data area that completed before this call durable.</summary>
@@ -31,19 +35,23 @@ public interface ICoreHost
     /// <summary>Reads bytes at an absolute offset of the meta-data device; both are multiples of 4096.</summary>
     void ReadMeta(int volume, IoToken token, long byteOffset, int byteCount);
 
-    /// <summary>Writes bytes at an absolute offset, both multiples of 4096; the host copies the data before it returns.</summary>
+    /// <summary>
+    /// Writes bytes at an absolute offset, both multiples of 4096; the host copies the data before it returns.
+    /// </summary>
     void WriteMeta(int volume, IoToken token, long byteOffset, ReadOnlySpan<byte> data);
 
     /// <summary>Makes every meta-data write that completed before this call durable.</summary>
     void FlushMeta(int volume, IoToken token);
 
-    /// <summary>The volume was detached; no I/O of it is outstanding and none follows until it is attached again.</summary>
+    /// <summary>
+    /// The volume was detached; no I/O of it is outstanding and none follows until it is attached again.
+    /// </summary>
     void CloseDisk(int volume);
 
     // ---- streams ----
 
-    /// <summary>While true the host accepts streams on the resource's own address (ResourceCore.OnStreamAccepted); while
-    /// false connection attempts are refused.</summary>
+    /// <summary>While true the host accepts streams on the resource's own address (ResourceCore.OnStreamAccepted);
+    /// while false connection attempts are refused.</summary>
     void Listen(bool on);
 
     /// <summary>Starts a TCP connect to the peer; answered by OnStreamOpened or OnStreamClosed.</summary>
@@ -55,7 +63,9 @@ public interface ICoreHost
     /// </summary>
     void CloseStream(StreamId stream, bool sendFirst);
 
-    /// <summary>How the bytes received from now on are cut into packets. New streams start with <see cref="Framing.Initial"/>.</summary>
+    /// <summary>
+    /// How the bytes received from now on are cut into packets. New streams start with <see cref="Framing.Initial"/>.
+    /// </summary>
     void SetFraming(StreamId stream, in Framing framing);
 
     /// <summary>Queues one whole packet, header included; the host copies it before it returns.</summary>
@@ -108,10 +118,14 @@ public interface ICoreHost
     /// <summary>Answers a command.</summary>
     void CompleteCommand(CommandToken token, in CommandResult result);
 
-    /// <summary>Runs a configured handler; answered by OnHandlerDone with its exit code (0 if none is configured).</summary>
+    /// <summary>
+    /// Runs a configured handler; answered by OnHandlerDone with its exit code (0 if none is configured).
+    /// </summary>
     void RunHandler(IoToken token, HandlerKind handler, int volume);
 
-    /// <summary>A line for the log: a state change, a decision with its rule, an error with its reason. Not per request.</summary>
+    /// <summary>
+    /// A line for the log: a state change, a decision with its rule, an error with its reason. Not per request.
+    /// </summary>
     void Log(CoreLogLevel level, int volume, string message);
 }
 
@@ -209,6 +223,8 @@ public static class CoreLimits
     /// <summary>Largest discard or write-zeroes request.</summary>
     public const int MaxZeroBytes = 128 << 20;
 
-    /// <summary>Bytes of buffers the core rents at most at one time, for reads on behalf of the peer, resync and verify.</summary>
+    /// <summary>
+    /// Bytes of buffers the core rents at most at one time, for reads on behalf of the peer, resync and verify.
+    /// </summary>
     public const int PeerReadBytes = 16 << 20;
 }

@@ -3,7 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace BlockRepl.Core;
 
-/// <summary>Checks that stay on in production: a Primary that stops is repaired by its activity log, one that goes on wrongly is not.</summary>
+/// <summary>
+/// Checks that stay on in production: a Primary that stops is repaired by its activity log, one that goes on wrongly is
+/// not.
+/// </summary>
 public static class Invariant
 {
     /// <exception cref="InvariantException">The condition does not hold.</exception>

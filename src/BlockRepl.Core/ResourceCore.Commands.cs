@@ -43,11 +43,13 @@ public sealed partial class ResourceCore
             AdminCommand.Disconnect c => Disconnect(c.Force, r => answer = r),
             AdminCommand.SetRole c => SetRole(c.Primary, c.Force, r => answer = r),
             AdminCommand.Invalidate c => Invalidate(RequireVolume(c.Volume), c.Remote, r => answer = r),
-            AdminCommand.Outdate c => Simple(RequireVolume(c.Volume), StateRequest.OwnDisk(DiskState.Outdated), r => answer = r),
+            AdminCommand.Outdate c =>
+                Simple(RequireVolume(c.Volume), StateRequest.OwnDisk(DiskState.Outdated), r => answer = r),
             AdminCommand.Verify c => Verify(c, r => answer = r),
             AdminCommand.PauseSync c => PauseSync(RequireVolume(c.Volume), c.Pause, r => answer = r),
             AdminCommand.SuspendIo c => SuspendIo(c.Suspend, r => answer = r),
-            AdminCommand.NewCurrentUuid c => RequireVolume(c.Volume).NewCurrentUuidCommand(c.ClearBitmap, r => answer = r),
+            AdminCommand.NewCurrentUuid c =>
+                RequireVolume(c.Volume).NewCurrentUuidCommand(c.ClearBitmap, r => answer = r),
             AdminCommand.Resize c => RequireVolume(c.Volume).Resize(c, r => answer = r),
             AdminCommand.Down => Down(r => answer = r),
             _ => throw new InvariantException("every command has its steps"),
@@ -57,7 +59,8 @@ public sealed partial class ResourceCore
             yield return wait;
         }
 
-        // Follow-up work of the command is part of it: after "primary" the superblock says so, after "down" nothing runs.
+        // Follow-up work of the command is part of it: after "primary" the superblock says so, after "down" nothing
+        // runs.
         yield return () => Worker.IsIdle || command is not AdminCommand.Down;
         _host.CompleteCommand(token, answer);
     }
@@ -220,7 +223,9 @@ public sealed partial class ResourceCore
 
             int reply = Connection.TakeStateReply() ?? (int)StateChangeResult.Success;
             outcome.PeerResult = (StateChangeResult)reply;
-            outcome.Result = outcome.PeerResult.Succeeded() ? StateChangeResult.Success : StateChangeResult.FailedByPeer;
+            outcome.Result = outcome.PeerResult.Succeeded()
+                ? StateChangeResult.Success
+                : StateChangeResult.FailedByPeer;
             if (outcome.Result.Succeeded())
             {
                 foreach (Volume volume in _volumes)
@@ -302,7 +307,9 @@ public sealed partial class ResourceCore
                 yield return wait;
             }
 
-            StateChangeResult reason = outcome.Result == StateChangeResult.FailedByPeer ? outcome.PeerResult : outcome.Result;
+            StateChangeResult reason = outcome.Result == StateChangeResult.FailedByPeer
+                ? outcome.PeerResult
+                : outcome.Result;
             bool canForce = volume.State.Disk is >= DiskState.Inconsistent and < DiskState.UpToDate;
             if (outcome.Result == StateChangeResult.NoUpToDateDisk && force && canForce && !forced)
             {

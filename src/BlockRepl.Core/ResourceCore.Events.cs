@@ -48,8 +48,8 @@ public sealed partial class ResourceCore
     }
 
     /// <summary>
-    /// A batch of events was delivered: starts what was collected (activity-log transaction, barriers) and what was held
-    /// back. Also to be called after bytes were handed to TCP.
+    /// A batch of events was delivered: starts what was collected (activity-log transaction, barriers) and what was
+    /// held back. Also to be called after bytes were handed to TCP.
     /// </summary>
     public void EndBatch(long nowNs)
     {

@@ -24,7 +24,8 @@ public sealed partial class ResourceCore
         Volume v = RequireVolume(volume);
         bool fast = v.Disk is { CanDiscard: true, DiscardZeroes: true };
         return new DeviceFacts(
-            v.SizeSectors, v.LogicalBlockBytes, v.State.Role == Role.Primary, fast, Connection.MaxRequestBytes, Connection.MaxZeroBytes);
+            v.SizeSectors, v.LogicalBlockBytes, v.State.Role == Role.Primary, fast, Connection.MaxRequestBytes,
+            Connection.MaxZeroBytes);
     }
 
     /// <summary>The status of every volume, in ascending order of their numbers; a copy.</summary>
@@ -78,8 +79,8 @@ public sealed partial class ResourceCore
     }
 
     /// <summary>
-    /// So many front-end clients have the volume's device open. While any has, demoting and taking down are refused with
-    /// "device in use" (-12).
+    /// So many front-end clients have the volume's device open. While any has, demoting and taking down are refused
+    /// with "device in use" (-12).
     /// </summary>
     public void OnOpenCount(long nowNs, int volume, int openCount)
     {

@@ -6,9 +6,9 @@ using BlockRepl.Core.State;
 namespace BlockRepl.Core;
 
 /// <summary>
-/// The replication logic of one resource: events in through the On… methods, effects out through <see cref="ICoreHost"/>.
-/// One thread at a time. <c>nowNs</c> is a monotonic time in nanoseconds and never goes back. After a batch of events the
-/// host calls <see cref="EndBatch"/>, then looks at <see cref="NextDeadlineNs"/>.
+/// The replication logic of one resource: events in through the On… methods, effects out through
+/// <see cref="ICoreHost"/>. One thread at a time. <c>nowNs</c> is a monotonic time in nanoseconds and never goes back.
+/// After a batch of events the host calls <see cref="EndBatch"/>, then looks at <see cref="NextDeadlineNs"/>.
 /// </summary>
 public sealed partial class ResourceCore
 {
@@ -44,7 +44,9 @@ public sealed partial class ResourceCore
     /// <summary>Planted defects; see there.</summary>
     internal CoreFaults Faults { get; set; } = new();
 
-    /// <summary>The bits of a volume as they are in memory; null without a disk. For the simulator's checkers.</summary>
+    /// <summary>
+    /// The bits of a volume as they are in memory; null without a disk. For the simulator's checkers.
+    /// </summary>
     internal Bitmap.OutOfSyncBitmap? GetBitmap(int volume) => RequireVolume(volume).Bitmap;
 
     internal Volume[] Volumes => _volumes; // an array: going through it allocates nothing
@@ -79,7 +81,9 @@ public sealed partial class ResourceCore
 
     internal ulong NextOrder() => ++_order;
 
-    /// <summary>Something changed that held back requests may have waited for; they are tried at the end of the batch.</summary>
+    /// <summary>
+    /// Something changed that held back requests may have waited for; they are tried at the end of the batch.
+    /// </summary>
     internal void WakeBlocked() => _wake = true;
 
     internal Volume? FindVolume(int number)
@@ -179,7 +183,9 @@ public sealed partial class ResourceCore
 
     internal void CheckAheadDrained() => _wake = true;
 
-    /// <summary>The connection was lost while Primary: the fence-peer handler finds out about the peer, or ends it.</summary>
+    /// <summary>
+    /// The connection was lost while Primary: the fence-peer handler finds out about the peer, or ends it.
+    /// </summary>
     internal void FenceIfPrimary()
     {
         foreach (Volume volume in _volumes)
@@ -215,7 +221,8 @@ public sealed partial class ResourceCore
 
         _host.Log(
             success ? CoreLogLevel.Information : CoreLogLevel.Error, -1,
-            $"fence-peer handler ended with {exitCode}: {(success ? "the peer is out of the way" : "I/O stays as it is")}");
+            $"fence-peer handler ended with {exitCode}: "
+            + $"{(success ? "the peer is out of the way" : "I/O stays as it is")}");
         if (success)
         {
             Worker.Add("fenced", AfterFenced());

@@ -3,7 +3,9 @@ using BlockRepl.Core.State;
 
 namespace BlockRepl.Core;
 
-/// <summary>A volume as an operator sees it; a copy, taken at one moment. Sizes in sectors, counters in /proc/drbd's units.</summary>
+/// <summary>
+/// A volume as an operator sees it; a copy, taken at one moment. Sizes in sectors, counters in /proc/drbd's units.
+/// </summary>
 public sealed record VolumeStatus
 {
     public required int Volume { get; init; }
@@ -41,8 +43,8 @@ public sealed record VolumeStatus
     public ulong OutOfSyncKiB { get; init; }
 
     /// <summary>
-    /// This node was alone before it last stopped: at attach it was not Primary, the disk said Primary and not connected.
-    /// Cleared when a connection is made. Chooses degr-wfc-timeout.
+    /// This node was alone before it last stopped: at attach it was not Primary, the disk said Primary and not
+    /// connected. Cleared when a connection is made. Chooses degr-wfc-timeout.
     /// </summary>
     public bool Degraded { get; init; }
     public Generations.UuidSet Uuids { get; init; }
@@ -59,4 +61,5 @@ public sealed record VolumeStatus
 /// <param name="ElapsedSeconds">Seconds since the start without pauses, at least 1.</param>
 /// <param name="WantKiBPerSecond">The controller's rate; 0 where none is shown.</param>
 public readonly record struct ResyncProgress(
-    bool IsVerify, ulong TotalBlocks, ulong LeftBlocks, ulong MarkBlocks, long MarkSeconds, long ElapsedSeconds, int WantKiBPerSecond);
+    bool IsVerify, ulong TotalBlocks, ulong LeftBlocks, ulong MarkBlocks, long MarkSeconds, long ElapsedSeconds,
+    int WantKiBPerSecond);

@@ -5,7 +5,9 @@ using BlockRepl.Core.State;
 
 namespace BlockRepl.Core;
 
-/// <summary>The text of /proc/drbd as DRBD 8.4.11 prints it; scripts and people read it, so every blank counts.</summary>
+/// <summary>
+/// The text of /proc/drbd as DRBD 8.4.11 prints it; scripts and people read it, so every blank counts.
+/// </summary>
 public static class StatusText
 {
     private const int BarCells = 20;
@@ -53,7 +55,8 @@ public static class StatusText
         };
         text.Append(
             CultureInfo.InvariantCulture,
-            $"{volume.Minor,2}: cs:{volume.Connection} ro:{volume.Role}/{volume.PeerRole} ds:{volume.Disk}/{volume.PeerDisk} ");
+            $"{volume.Minor,2}: cs:{volume.Connection} ro:{volume.Role}/{volume.PeerRole} "
+            + $"ds:{volume.Disk}/{volume.PeerDisk} ");
         text.Append(protocol).Append(' ');
         text.Append(volume.Suspended ? 's' : 'r').Append(volume.PausedByDependency ? 'a' : '-');
         text.Append(volume.PausedByPeer ? 'p' : '-').Append(volume.PausedByUser ? 'u' : '-');

@@ -5,8 +5,11 @@ namespace BlockRepl.Daemon;
 /// <summary>The daemon's own log lines; those of the resources come from the engine.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Information, "blockrepld {Version} on node {Node}: configuration {Config}, run directory {RunDirectory}")]
-    public static partial void Starting(ILogger logger, string version, string node, string config, string runDirectory);
+    [LoggerMessage(
+        1, LogLevel.Information,
+        "blockrepld {Version} on node {Node}: configuration {Config}, run directory {RunDirectory}")]
+    public static partial void Starting(
+        ILogger logger, string version, string node, string config, string runDirectory);
 
     [LoggerMessage(2, LogLevel.Information, "Ready; nothing is up yet. Bring resources up with: blockrepl up all")]
     public static partial void Ready(ILogger logger);
@@ -27,7 +30,8 @@ internal static partial class Log
     public static partial void CommandDone(ILogger logger, string command, string target);
 
     [LoggerMessage(8, LogLevel.Warning, "{Command} {Target}: exit code {ExitCode}: {Reason}")]
-    public static partial void CommandRefused(ILogger logger, string command, string target, int exitCode, string reason);
+    public static partial void CommandRefused(
+        ILogger logger, string command, string target, int exitCode, string reason);
 
     [LoggerMessage(9, LogLevel.Error, "{Command} {Target} failed in a way that was not foreseen")]
     public static partial void CommandFailed(ILogger logger, Exception error, string command, string target);
@@ -35,7 +39,9 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Warning, "A client of the control socket was cut off: {Reason}")]
     public static partial void ControlClientRefused(ILogger logger, string reason);
 
-    [LoggerMessage(11, LogLevel.Warning, "{Resource} could not be taken down ({Code}): {Reason}; it is stopped as in a crash, which attach repairs")]
+    [LoggerMessage(
+        11, LogLevel.Warning,
+        "{Resource} could not be taken down ({Code}): {Reason}; it is stopped as in a crash, which attach repairs")]
     public static partial void DownRefused(ILogger logger, string resource, int code, string reason);
 
     [LoggerMessage(12, LogLevel.Information, "{Resource}: handler {Handler} starts: {CommandLine}")]

@@ -13,13 +13,14 @@ internal static class Program
         var node = new NodeOptions();
         var nbdTcp = new Option<string?>("--nbd-tcp")
         {
-            Description = "Serve NBD on this TCP address too, for clients on other machines. NBD has no authentication: "
+            Description =
+                "Serve NBD on this TCP address too, for clients on other machines. NBD has no authentication: "
                 + "whoever reaches the port can read and write every Primary volume",
             HelpName = "ADDR:PORT",
         };
         var root = new RootCommand(
-            "Replicates block devices between two nodes as DRBD 8.4 does, in user space. Runs in the foreground, logs to "
-            + "standard error and starts with no resource up; 'blockrepl up' brings them up.");
+            "Replicates block devices between two nodes as DRBD 8.4 does, in user space. Runs in the foreground, logs "
+            + "to standard error and starts with no resource up; 'blockrepl up' brings them up.");
         node.AddTo(root);
         root.Options.Add(nbdTcp);
         root.SetAction((parsed, cancellation) =>
@@ -28,7 +29,8 @@ internal static class Program
             string? text = parsed.GetValue(nbdTcp);
             if (text is not null && !TryParseEndPoint(text, out tcp))
             {
-                Console.Error.WriteLine($"--nbd-tcp {text}: write ADDRESS:PORT, such as 127.0.0.1:10809 or [::1]:10809.");
+                Console.Error.WriteLine(
+                    $"--nbd-tcp {text}: write ADDRESS:PORT, such as 127.0.0.1:10809 or [::1]:10809.");
                 return Task.FromResult(ExitCodes.Usage);
             }
 
@@ -36,7 +38,8 @@ internal static class Program
         });
 
         // The host ends on signals in its own order; System.CommandLine's handling would cut that short.
-        return await root.Parse(arguments).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+        return await root.Parse(arguments).InvokeAsync(
+            new InvocationConfiguration { ProcessTerminationTimeout = null });
     }
 
     private static bool TryParseEndPoint(string text, out IPEndPoint? endPoint) =>

@@ -38,7 +38,8 @@ public static class ControlClient
         catch (JsonException error)
         {
             throw new ControlException(
-                $"The daemon's answer cannot be understood ({error.Message}); are both of the same version?", isAbsent: false);
+                $"The daemon's answer cannot be understood ({error.Message}); are both of the same version?",
+                isAbsent: false);
         }
     }
 
@@ -48,24 +49,28 @@ public static class ControlClient
         if (path.Length > NodeLocation.LongestSocketPath)
         {
             throw new ControlException(
-                $"The path {path} is longer than {NodeLocation.LongestSocketPath} characters, which no socket can have; "
-                + "choose a shorter --run-dir.",
+                $"The path {path} is longer than {NodeLocation.LongestSocketPath} characters, which no socket can "
+                + "have; choose a shorter --run-dir.",
                 isAbsent: false);
         }
 
         try
         {
-            // Blocking on purpose: a Unix socket's asynchronous connect fails at once where the queue is full; this one waits.
+            // Blocking on purpose: a Unix socket's asynchronous connect fails at once where the queue is full; this one
+            // waits.
             await Task.Run(() => socket.Connect(new UnixDomainSocketEndPoint(path)), CancellationToken.None)
                 .WaitAsync(cancellation);
         }
         catch (SocketException error) when (error.SocketErrorCode is SocketError.AccessDenied)
         {
-            throw new ControlException($"No permission for {path}; run this command as the daemon's user (root).", isAbsent: false);
+            throw new ControlException(
+                $"No permission for {path}; run this command as the daemon's user (root).", isAbsent: false);
         }
         catch (SocketException error)
         {
-            string found = File.Exists(path) ? $"nobody answers at {path} ({error.Message})" : $"there is no socket {path}";
+            string found = File.Exists(path)
+                ? $"nobody answers at {path} ({error.Message})"
+                : $"there is no socket {path}";
             throw new ControlException(
                 $"The daemon is not running: {found}. Start its service, or in a terminal: "
                 + $"blockrepld --config {location.ConfigPath} --node {location.Node} --run-dir {location.RunDirectory}",
@@ -96,7 +101,8 @@ public static class ControlClient
             {
                 if (used >= ControlLimits.ReplyBytes)
                 {
-                    throw new ControlException("The daemon's answer is longer than any answer may be.", isAbsent: false);
+                    throw new ControlException(
+                        "The daemon's answer is longer than any answer may be.", isAbsent: false);
                 }
 
                 Array.Resize(ref buffer, buffer.Length * 2);

@@ -3,7 +3,9 @@ using System.Text.Json.Serialization;
 
 namespace BlockRepl.Administration.Control;
 
-/// <summary>The control socket's messages as JSON, without reflection. An unknown member is refused, not ignored.</summary>
+/// <summary>
+/// The control socket's messages as JSON, without reflection. An unknown member is refused, not ignored.
+/// </summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
     MaxDepth = 8,

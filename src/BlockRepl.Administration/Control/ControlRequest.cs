@@ -1,12 +1,16 @@
 namespace BlockRepl.Administration.Control;
 
-/// <summary>One request on the control socket: one line of JSON. What a command does not use must be left out.</summary>
+/// <summary>
+/// One request on the control socket: one line of JSON. What a command does not use must be left out.
+/// </summary>
 public sealed record ControlRequest
 {
     /// <summary>The command's name as on the command line.</summary>
     public required string Command { get; init; }
 
-    /// <summary>RESOURCE, RESOURCE/VOLUME or all. Settable, because the JSON reader overwrites what is init-only with null.</summary>
+    /// <summary>
+    /// RESOURCE, RESOURCE/VOLUME or all. Settable, because the JSON reader overwrites what is init-only with null.
+    /// </summary>
     public string Target { get; set; } = "all";
 
     public bool Force { get; init; }

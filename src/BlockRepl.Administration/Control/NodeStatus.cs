@@ -114,6 +114,8 @@ public sealed record ProgressReport
     private static double Percentage(ResyncProgress progress)
     {
         ulong left = Math.Min(progress.LeftBlocks, progress.TotalBlocks);
-        return progress.TotalBlocks == 0 ? 100 : Math.Round(100.0 * (progress.TotalBlocks - left) / progress.TotalBlocks, 2);
+        return progress.TotalBlocks == 0
+            ? 100
+            : Math.Round(100.0 * (progress.TotalBlocks - left) / progress.TotalBlocks, 2);
     }
 }

@@ -56,8 +56,8 @@ internal sealed class MetaDataActions(Terminal terminal)
         if (superBlock!.NeedsReplay && !force)
         {
             terminal.Errors.WriteLine(
-                $"{name}: the meta data are of a disk that was in use, so the bitmap may lack what the activity log names. Run "
-                + $"'blockrepl apply-al {name}' first, or dump them as they are with --force.");
+                $"{name}: the meta data are of a disk that was in use, so the bitmap may lack what the activity log "
+                + $"names. Run 'blockrepl apply-al {name}' first, or dump them as they are with --force.");
             return ExitCodes.CannotExecute;
         }
 
@@ -84,10 +84,12 @@ internal sealed class MetaDataActions(Terminal terminal)
                     $"{name}: {MetaDataErrors.Describe(MetaDataError.Unclean83Log, volume.Disk, volume.DeviceName)}.");
                 return ExitCodes.CannotExecute;
             case ReplayAction.MarkEverything:
-                terminal.Errors.WriteLine($"{name}: the activity log cannot be read; everything counts as out of sync.");
+                terminal.Errors.WriteLine(
+                    $"{name}: the activity log cannot be read; everything counts as out of sync.");
                 break;
             case ReplayAction.MarkExtents:
-                long added = replay.Pages.Sum(page => (long)replay.MarkPage(page, volume.ReadBitmapPage(layout!, page)));
+                long added =
+                    replay.Pages.Sum(page => (long)replay.MarkPage(page, volume.ReadBitmapPage(layout!, page)));
                 terminal.Output.WriteLine($"Marked additional {Amount(added * 4)} as out-of-sync based on AL.");
                 break;
         }
@@ -213,7 +215,8 @@ internal sealed class MetaDataActions(Terminal terminal)
 
         if (terminal.Input is null)
         {
-            terminal.Errors.WriteLine("Cancelled: standard input is no terminal, so nobody can confirm. Use --force if it is meant.");
+            terminal.Errors.WriteLine(
+                "Cancelled: standard input is no terminal, so nobody can confirm. Use --force if it is meant.");
             return false;
         }
 

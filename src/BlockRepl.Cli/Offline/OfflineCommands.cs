@@ -21,7 +21,8 @@ internal sealed class OfflineCommands(NodeOptions node, Terminal terminal, Func<
         root.Subcommands.Add(Simple(
             "apply-al", "Put what the activity log of a crashed Primary names into the bitmap", false,
             _ => _actions.ApplyLog));
-        root.Subcommands.Add(Simple("show-gi", "Print the generation identifiers with their names", true, _ => _actions.ShowGi));
+        root.Subcommands.Add(
+            Simple("show-gi", "Print the generation identifiers with their names", true, _ => _actions.ShowGi));
         Option<bool> forceWipe = new("--force") { Description = "Without asking" };
         root.Subcommands.Add(Simple(
             "wipe-md", "Make the meta data unrecognisable; the data stay", false,
@@ -42,12 +43,14 @@ internal sealed class OfflineCommands(NodeOptions node, Terminal terminal, Func<
 
     private Command CreateMd()
     {
-        Option<bool> force = new("--force") { Description = "Overwrite existing meta data and unknown data without asking" };
+        Option<bool> force =
+            new("--force") { Description = "Overwrite existing meta data and unknown data without asking" };
         Option<bool> ignore = new("--ignore-sanity-checks")
         {
             Description = "Even where a recognised file system would lose its end",
         };
-        Option<int> stripes = new("--al-stripes") { Description = "Stripes of the activity log", DefaultValueFactory = _ => 1 };
+        Option<int> stripes =
+            new("--al-stripes") { Description = "Stripes of the activity log", DefaultValueFactory = _ => 1 };
         Option<int> stripeKiB = new("--al-stripe-size-kB")
         {
             Description = "Size of each stripe in KiB", DefaultValueFactory = _ => 32,

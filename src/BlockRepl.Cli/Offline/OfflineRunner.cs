@@ -6,15 +6,16 @@ using BlockRepl.Platform.Storage;
 namespace BlockRepl.Cli.Offline;
 
 /// <summary>
-/// Finds the volumes that a command is about and runs it on each, unless the daemon has the disk attached: it would not see
-/// what changes under it.
+/// Finds the volumes that a command is about and runs it on each, unless the daemon has the disk attached: it would not
+/// see what changes under it.
 /// </summary>
 internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOfflineDisk> open)
 {
     /// <summary>Works on one volume; returns the exit code.</summary>
     public delegate int VolumeAction(OfflineVolume volume, string name);
 
-    /// <param name="readOnly">The action does not write: then an attached disk is no obstacle, only worth a remark.</param>
+    /// <param name="readOnly">The action does not write: then an attached disk is no obstacle, only worth a
+    /// remark.</param>
     public async Task<int> RunAsync(
         NodeLocation location, string target, bool readOnly, VolumeAction action, CancellationToken cancellation)
     {
@@ -56,7 +57,8 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
         if (attached && !readOnly)
         {
             terminal.Errors.WriteLine(
-                $"Device '{volume.Minor}' is configured! The daemon uses {name}; detach it first: blockrepl detach {name}");
+                $"Device '{volume.Minor}' is configured! The daemon uses {name}; detach it first: "
+                + $"blockrepl detach {name}");
             return ExitCodes.CannotExecute;
         }
 
@@ -96,7 +98,9 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
                where parts.Length == 1 || name == target
                select (Name: name, Volume: volume),
         ];
-        return volumes.Length > 0 ? volumes : throw new TargetException($"{target}: the resource {parts[0]} has no such volume.");
+        return volumes.Length > 0
+            ? volumes
+            : throw new TargetException($"{target}: the resource {parts[0]} has no such volume.");
     }
 
     /// <summary>The volumes whose disk the daemon has attached.</summary>
@@ -106,7 +110,12 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
         {
             ControlReply reply = await ControlClient.AskAsync(
                 location, new ControlRequest { Command = "status" }, cancellation);
-            return [.. (reply.Status?.Volumes ?? []).Where(volume => volume.Disk != "Diskless").Select(volume => volume.NbdExport)];
+            return
+            [
+                .. (reply.Status?.Volumes ?? [])
+                    .Where(volume => volume.Disk != "Diskless")
+                    .Select(volume => volume.NbdExport),
+            ];
         }
         catch (ControlException)
         {

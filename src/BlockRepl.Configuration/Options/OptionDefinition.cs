@@ -48,7 +48,9 @@ internal sealed record OptionDefinition(string Name, OptionKind Kind)
     /// <summary>Unit for messages.</summary>
     public string Unit { get; init; } = "";
 
-    /// <summary>Out of range is taken as the nearest bound, with a warning: DRBD's tools do not refuse it either.</summary>
+    /// <summary>
+    /// Out of range is taken as the nearest bound, with a warning: DRBD's tools do not refuse it either.
+    /// </summary>
     public bool Clamps { get; init; }
 
     /// <summary>Words of a choice; longest text of a text.</summary>

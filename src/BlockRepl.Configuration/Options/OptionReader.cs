@@ -8,7 +8,8 @@ internal static class OptionReader
 {
     /// <param name="text">Null if the option stood alone.</param>
     /// <exception cref="ConfigurationException">The value is none of this option.</exception>
-    public static OptionValue Read(OptionDefinition definition, string? text, SourcePosition position, List<string> warnings)
+    public static OptionValue Read(
+        OptionDefinition definition, string? text, SourcePosition position, List<string> warnings)
     {
         if (text is null && definition.Kind is not OptionKind.Boolean)
         {
@@ -32,8 +33,8 @@ internal static class OptionReader
         {
             throw new ConfigurationException(
                 position,
-                $"{definition.Name} {Shorten(text)} is not a number; write digits and at most one of the letters k, m, g "
-                + $"(1024, 1024^2, 1024^3 bytes) or s (512 bytes): {Allowed(definition)}.");
+                $"{definition.Name} {Shorten(text)} is not a number; write digits and at most one of the letters k, m, "
+                + $"g (1024, 1024^2, 1024^3 bytes) or s (512 bytes): {Allowed(definition)}.");
         }
 
         if (number >= definition.Minimum && number <= definition.Maximum)
@@ -54,7 +55,9 @@ internal static class OptionReader
         return new OptionValue(definition, text, clamped, position);
     }
 
-    /// <summary>Digits and at most one unit letter, to a number in units of <paramref name="scale"/> bytes, rounded up.</summary>
+    /// <summary>
+    /// Digits and at most one unit letter, to a number in units of <paramref name="scale"/> bytes, rounded up.
+    /// </summary>
     internal static bool TryParseNumber(string text, int scale, out long number)
     {
         number = 0;
@@ -117,7 +120,8 @@ internal static class OptionReader
     private static OptionValue ReadDigest(OptionDefinition definition, string text, SourcePosition position)
     {
         bool keyed = definition.Name == "cram-hmac-alg";
-        if (!DigestAlgorithms.TryParse(text, out DigestAlgorithm algorithm) || (keyed && algorithm == DigestAlgorithm.Crc32c))
+        if (!DigestAlgorithms.TryParse(text, out DigestAlgorithm algorithm)
+            || (keyed && algorithm == DigestAlgorithm.Crc32c))
         {
             throw new ConfigurationException(position, $"{definition.Name} {Shorten(text)}: {Allowed(definition)}.");
         }
@@ -130,7 +134,9 @@ internal static class OptionReader
         if (text.Length > definition.LongestText)
         {
             throw new ConfigurationException(
-                position, $"{definition.Name}: {text.Length} characters are too many; at most {definition.LongestText} are allowed.");
+                position,
+                $"{definition.Name}: {text.Length} characters are too many; "
+                + $"at most {definition.LongestText} are allowed.");
         }
 
         return new OptionValue(definition, text, 0, position);

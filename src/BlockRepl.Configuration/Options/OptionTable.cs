@@ -10,7 +10,8 @@ internal static class OptionTable
     public static OptionDefinition? Find(OptionSection section, string name) =>
         Sections[(int)section].GetValueOrDefault(name);
 
-    public static IEnumerable<string> Names(OptionSection section) => Sections[(int)section].Keys.Order(StringComparer.Ordinal);
+    public static IEnumerable<string> Names(OptionSection section) =>
+        Sections[(int)section].Keys.Order(StringComparer.Ordinal);
 
     private static OptionDefinition Number(
         string name, long minimum, long maximum, int scale = 1, string unit = "", bool clamps = false) =>
@@ -99,7 +100,8 @@ internal static class OptionTable
         Flag("csums-after-crash-only"),
         Text("after-sb-0pri"),
         Choice(
-            "after-sb-1pri", "disconnect", "consensus", "discard-secondary", "call-pri-lost-after-sb", "violently-as0p"),
+            "after-sb-1pri", "disconnect", "consensus", "discard-secondary", "call-pri-lost-after-sb",
+            "violently-as0p"),
         Choice("after-sb-2pri", "disconnect", "call-pri-lost-after-sb", "violently-as0p"),
         Flag("always-asbp"),
         Choice("rr-conflict", "disconnect", "call-pri-lost", "violently"),

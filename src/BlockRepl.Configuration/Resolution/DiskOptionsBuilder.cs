@@ -63,7 +63,9 @@ internal sealed class DiskOptionsBuilder(
             bool known = syntax.Resources.Exists(candidate => candidate.Name == name);
             warnings.Add(
                 $"{after.Position}: resync-after {OptionReader.Shorten(after.Text)} has no effect: "
-                + (known ? "dependencies between different resources are not supported." : "there is no such resource."));
+                + (known
+                    ? "dependencies between different resources are not supported."
+                    : "there is no such resource."));
             return -1;
         }
 

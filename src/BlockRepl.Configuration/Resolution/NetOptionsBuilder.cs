@@ -55,18 +55,20 @@ internal sealed class NetOptionsBuilder(ResourceSyntax resource, OptionSet set, 
         {
             throw At(
                 "timeout",
-                $"timeout {net.TimeoutDeciseconds} (0.1 s) must be shorter than connect-int ({net.ConnectIntervalSeconds} s) and "
-                + $"ping-int ({net.PingIntervalSeconds} s).");
+                $"timeout {net.TimeoutDeciseconds} (0.1 s) must be shorter than connect-int "
+                + $"({net.ConnectIntervalSeconds} s) and ping-int ({net.PingIntervalSeconds} s).");
         }
 
         if (net.AllowTwoPrimaries && net.Protocol != ReplicationProtocol.C)
         {
-            throw At("allow-two-primaries", $"(139) allow-two-primaries needs protocol C, but protocol is {net.Protocol}.");
+            throw At(
+                "allow-two-primaries", $"(139) allow-two-primaries needs protocol C, but protocol is {net.Protocol}.");
         }
 
         if (net.OnCongestion == OnCongestion.PullAhead && net.Protocol != ReplicationProtocol.A)
         {
-            throw At("on-congestion", $"(155) on-congestion pull-ahead needs protocol A, but protocol is {net.Protocol}.");
+            throw At(
+                "on-congestion", $"(155) on-congestion pull-ahead needs protocol A, but protocol is {net.Protocol}.");
         }
 
         if (net.AuthAlgorithm != DigestAlgorithm.None && net.SharedSecret.Length == 0)

@@ -70,7 +70,8 @@ internal sealed class NodeResolver(string path, ConfigurationSyntax syntax, stri
             if ((own?.MetaDisk ?? shared?.MetaDisk) is { Path: { } metaPath } metaDisk)
             {
                 AddUnique(
-                    seen, "meta-disk", $"{host.Names[0]}:{metaPath}[{metaDisk.Index?.ToString() ?? "flexible"}]", metaDisk.Position);
+                    seen, "meta-disk",
+                    $"{host.Names[0]}:{metaPath}[{metaDisk.Index?.ToString() ?? "flexible"}]", metaDisk.Position);
             }
         }
     }

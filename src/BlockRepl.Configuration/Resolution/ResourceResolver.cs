@@ -16,7 +16,8 @@ internal sealed class ResourceResolver(
         HostSyntax peer = FindPeer();
         CheckSameVolumes(peer);
         OptionSet net = OptionSet.Merge(OptionSection.Net, resource.Net, syntax.Common.Net);
-        OptionSet options = OptionSet.Merge(OptionSection.Options, own.Options, resource.Options, syntax.Common.Options);
+        OptionSet options =
+            OptionSet.Merge(OptionSection.Options, own.Options, resource.Options, syntax.Common.Options);
         var volumes = new List<VolumeConfiguration>();
         var volumeOptions = new List<VolumeOptions>();
         foreach (int number in Numbers(own))
@@ -55,14 +56,16 @@ internal sealed class ResourceResolver(
         if (others.Find(host => host.Names.Contains(node)) is { } twice)
         {
             throw new ConfigurationException(
-                twice.Position, $"two 'on' sections of resource {resource.Name} are for {node}; the other is at {own.Position}.");
+                twice.Position,
+                $"two 'on' sections of resource {resource.Name} are for {node}; the other is at {own.Position}.");
         }
 
         return others.Count switch
         {
             1 => others[0],
             0 => throw new ConfigurationException(
-                resource.Position, $"in resource {resource.Name}: there is an 'on' section for {node} only; add the peer's."),
+                resource.Position,
+                $"in resource {resource.Name}: there is an 'on' section for {node} only; add the peer's."),
             _ => throw new ConfigurationException(
                 others[1].Position,
                 $"in resource {resource.Name}: {resource.Hosts.Count} 'on' sections, but a resource has two hosts. "
@@ -75,11 +78,13 @@ internal sealed class ResourceResolver(
 
     private void CheckSameVolumes(HostSyntax peer)
     {
-        if (own.Volumes.HasExplicit != peer.Volumes.HasExplicit && own.Volumes.All.Count > 0 && peer.Volumes.All.Count > 0)
+        if (own.Volumes.HasExplicit != peer.Volumes.HasExplicit && own.Volumes.All.Count > 0
+            && peer.Volumes.All.Count > 0)
         {
             throw new ConfigurationException(
                 peer.Position,
-                $"in resource {resource.Name}: one host has 'volume N {{ ... }}' sections, the other has none; use them on both.");
+                $"in resource {resource.Name}: one host has 'volume N {{ ... }}' sections, the other has none; "
+                + "use them on both.");
         }
 
         SortedSet<int> mine = Numbers(own);
@@ -119,7 +124,8 @@ internal sealed class ResourceResolver(
             _ => MetaDataKind.IndexedExternal,
         };
         return new VolumeConfiguration(
-            number, device.Minor, device.Path, disk.Text, kind, metaDisk.Path ?? disk.Text, metaDisk.Index ?? 0, position);
+            number, device.Minor, device.Path, disk.Text, kind, metaDisk.Path ?? disk.Text, metaDisk.Index ?? 0,
+            position);
 
         ConfigurationException Missing(string what) => new(
             position,
@@ -134,8 +140,8 @@ internal sealed class ResourceResolver(
     }
 
     /// <summary>
-    /// Strongest first: the host's own, the resource's, common's. What a volume section at the level of the resource says is
-    /// weakest, even against common: so do DRBD's tools, and a configuration must not mean two things.
+    /// Strongest first: the host's own, the resource's, common's. What a volume section at the level of the resource
+    /// says is weakest, even against common: so do DRBD's tools, and a configuration must not mean two things.
     /// </summary>
     private DiskOptions ResolveDisk(int number)
     {
@@ -154,7 +160,8 @@ internal sealed class ResourceResolver(
             {
                 throw new ConfigurationException(
                     resource.Position,
-                    $"(154) in resource {resource.Name}: fencing resource-and-stonith needs protocol B or C, but protocol is A.");
+                    $"(154) in resource {resource.Name}: fencing resource-and-stonith needs protocol B or C, "
+                    + "but protocol is A.");
             }
         }
 
@@ -167,7 +174,8 @@ internal sealed class ResourceResolver(
                 {
                     throw new ConfigurationException(
                         resource.Position,
-                        $"(133) in resource {resource.Name}: the resync-after options of volume {volume.Number} lead in a circle.");
+                        $"(133) in resource {resource.Name}: the resync-after options of volume {volume.Number} "
+                        + "lead in a circle.");
                 }
 
                 at = volumes.Find(candidate => candidate.Number == at.Disk.ResyncAfterVolume)!;
@@ -197,7 +205,8 @@ internal sealed class ResourceResolver(
             OutdatedWaitSeconds = merged.Integer("outdated-wfc-timeout", 0),
             WaitAfterSplitBrain = merged.Flag("wait-after-sb", false),
             BecomePrimaryOn = merged.Text("become-primary-on")?.Split(' ') ?? [],
-            StackedTimeouts = resource.Startup.Flag("stacked-timeouts", false) || syntax.Common.Startup.Flag("stacked-timeouts", false),
+            StackedTimeouts = resource.Startup.Flag("stacked-timeouts", false)
+                || syntax.Common.Startup.Flag("stacked-timeouts", false),
         };
     }
 }

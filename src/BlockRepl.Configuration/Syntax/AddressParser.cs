@@ -11,13 +11,15 @@ internal sealed class AddressParser(Lexer lexer, ConfigurationSyntax syntax) : P
     public AddressSyntax Parse(SourcePosition position)
     {
         bool ipv6 = false;
-        if (Lexer.Current.Kind == TokenKind.Word && Lexer.Current.Text is "ipv4" or "ipv6" or "ssocks" or "sdp" or "sci")
+        if (Lexer.Current.Kind == TokenKind.Word
+            && Lexer.Current.Text is "ipv4" or "ipv6" or "ssocks" or "sdp" or "sci")
         {
             ipv6 = Lexer.Current.Text == "ipv6";
             if (Lexer.Current.Text is "ssocks" or "sdp" or "sci")
             {
                 throw new ConfigurationException(
-                    Lexer.Position, $"'{Lexer.Current.Text}' addresses need special hardware and are not supported; use ipv4 or ipv6.");
+                    Lexer.Position,
+                    $"'{Lexer.Current.Text}' addresses need special hardware and are not supported; use ipv4 or ipv6.");
             }
 
             Lexer.Advance();
@@ -35,7 +37,8 @@ internal sealed class AddressParser(Lexer lexer, ConfigurationSyntax syntax) : P
         SourcePosition position = Lexer.Position;
         if (Lexer.Current.IsPunctuation('['))
         {
-            throw new ConfigurationException(position, "an IPv6 address needs the word ipv6: address ipv6 [ADDRESS]:PORT.");
+            throw new ConfigurationException(
+                position, "an IPv6 address needs the word ipv6: address ipv6 [ADDRESS]:PORT.");
         }
 
         string text = TakeValue("IPv4 address").Text;
@@ -43,8 +46,8 @@ internal sealed class AddressParser(Lexer lexer, ConfigurationSyntax syntax) : P
             ? address
             : throw new ConfigurationException(
                 position,
-                $"'{OptionReader.Shorten(text)}' is no IPv4 address; write four numbers of [0..255] with dots between them and "
-                + "a port, such as 172.30.2.11:7788. Host names are not resolved.");
+                $"'{OptionReader.Shorten(text)}' is no IPv4 address; write four numbers of [0..255] with dots between "
+                + "them and a port, such as 172.30.2.11:7788. Host names are not resolved.");
     }
 
     private static bool TryParseIpv4(string text, out string address)
@@ -86,7 +89,8 @@ internal sealed class AddressParser(Lexer lexer, ConfigurationSyntax syntax) : P
         bool valid = bare.Contains(':', StringComparison.Ordinal)
             && IPAddress.TryParse(bare, out IPAddress? parsed)
             && parsed.AddressFamily == AddressFamily.InterNetworkV6
-            && (scope.Length == 0 || (scope.Length is > 1 and <= 16 && scope.AsSpan(1).IndexOfAnyExcept(ScopeCharacters) < 0));
+            && (scope.Length == 0
+                || (scope.Length is > 1 and <= 16 && scope.AsSpan(1).IndexOfAnyExcept(ScopeCharacters) < 0));
         return valid
             ? bare + scope
             : throw new ConfigurationException(

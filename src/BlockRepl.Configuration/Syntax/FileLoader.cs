@@ -17,7 +17,8 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
     {
         ConfigurationFile file = files.Open(path, out string reason) ?? throw new ConfigurationException(
             new SourcePosition(path, 1),
-            $"the configuration cannot be read: {reason}. Create it, or name another with --config FILE or BLOCKREPL_CONFIG.");
+            $"the configuration cannot be read: {reason}. Create it, "
+            + "or name another with --config FILE or BLOCKREPL_CONFIG.");
         Load(file);
         if (syntax.Resources.Count == 0)
         {
@@ -26,8 +27,8 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
     }
 
     /// <summary>
-    /// The usual drbd.conf includes drbd.d/*.res only; people write r0.conf all the same. Without any resource these files are
-    /// read too.
+    /// The usual drbd.conf includes drbd.d/*.res only; people write r0.conf all the same. Without any resource these
+    /// files are read too.
     /// </summary>
     private void LoadFilesWithoutResSuffix()
     {
@@ -40,8 +41,8 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
                 if (syntax.Resources.Count > before)
                 {
                     syntax.Warnings.Add(
-                        $"{position}: {path} is not included here (only *.res is), but was read because no other file has a "
-                        + "resource. Rename it to end in .res, or add an include for it.");
+                        $"{position}: {path} is not included here (only *.res is), but was read because no other file "
+                        + "has a resource. Rename it to end in .res, or add an include for it.");
                 }
             }
         }
@@ -54,7 +55,8 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
         {
             throw new ConfigurationException(
                 new SourcePosition(file.Path, 1),
-                $"with this file there are more than {ConfigurationLimits.Characters} characters; is it a configuration?");
+                $"with this file there are more than {ConfigurationLimits.Characters} characters; "
+                + "is it a configuration?");
         }
 
         _read.Add(file.Identity);
@@ -72,14 +74,17 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
                 pattern.Position, $"includes are nested more than {DeepestInclude} deep; put the files side by side.");
         }
 
-        string path = pattern.Text.StartsWith('/') || directory.Length == 0 ? pattern.Text : $"{directory}/{pattern.Text}";
+        string path = pattern.Text.StartsWith('/') || directory.Length == 0
+            ? pattern.Text
+            : $"{directory}/{pattern.Text}";
         string target = DirectoryOf(path);
         string name = path[(path.LastIndexOf('/') + 1)..];
         if (GlobPattern.HasWildcards(target))
         {
             throw new ConfigurationException(
                 pattern.Position,
-                $"include \"{OptionReader.Shorten(pattern.Text)}\": wildcards are supported in the file's name only, not in a directory's.");
+                $"include \"{OptionReader.Shorten(pattern.Text)}\": wildcards are supported in the file's name only, "
+                + "not in a directory's.");
         }
 
         if (!GlobPattern.HasWildcards(name))
@@ -127,7 +132,8 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
 
         if (_read.Count == ConfigurationLimits.Files)
         {
-            throw new ConfigurationException(include.Position, $"more than {ConfigurationLimits.Files} files are included.");
+            throw new ConfigurationException(
+                include.Position, $"more than {ConfigurationLimits.Files} files are included.");
         }
 
         Load(file);

@@ -5,7 +5,9 @@ namespace BlockRepl.Configuration.Syntax;
 /// <summary>The grammar's top level: include, global, common, resource and skip, in one file.</summary>
 internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : ParserBase(lexer, syntax)
 {
-    /// <summary>Reads the whole file; <paramref name="include"/> is called for each include statement as it comes.</summary>
+    /// <summary>
+    /// Reads the whole file; <paramref name="include"/> is called for each include statement as it comes.
+    /// </summary>
     public void Parse(Action<PlacedText> include)
     {
         while (Lexer.Current.Kind != TokenKind.End)
@@ -70,7 +72,8 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
                     ? settings
                     : throw new ConfigurationException(
                         value.Position,
-                        $"usage-count {OptionReader.Shorten(value.Text)}: must be one of yes, no, ask (BlockRepl counts nothing).");
+                        $"usage-count {OptionReader.Shorten(value.Text)}: must be one of yes, no, "
+                        + "ask (BlockRepl counts nothing).");
             case "minor-count":
                 return settings with { MinorCount = TakeInteger(name, 1, 255) };
             case "dialog-refresh":
@@ -89,8 +92,8 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
                 throw Unknown(
                     position, name, "global option",
                     [
-                        "usage-count", "minor-count", "dialog-refresh", "disable-ip-verification", "udev-always-use-vnr",
-                        "cmd-timeout-short", "cmd-timeout-medium", "cmd-timeout-long",
+                        "usage-count", "minor-count", "dialog-refresh", "disable-ip-verification",
+                        "udev-always-use-vnr", "cmd-timeout-short", "cmd-timeout-medium", "cmd-timeout-long",
                     ]);
         }
     }
@@ -119,12 +122,13 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
     private void ParseResource(SourcePosition position)
     {
         PlacedText name = TakeValue("resource name");
-        if (name.Text.Length == 0 || name.Text.AsSpan().ContainsAny("/\\ \t") || name.Text == "all" || name.Text[0] == '-')
+        if (name.Text.Length == 0 || name.Text.AsSpan().ContainsAny("/\\ \t") || name.Text == "all"
+            || name.Text[0] == '-')
         {
             throw new ConfigurationException(
                 name.Position,
-                $"a resource cannot be called '{OptionReader.Shorten(name.Text)}': choose a name without '/', '\\' or blanks, "
-                + "not 'all', and not starting with '-'.");
+                $"a resource cannot be called '{OptionReader.Shorten(name.Text)}': choose a name without '/', '\\' or "
+                + "blanks, not 'all', and not starting with '-'.");
         }
 
         if (Syntax.Resources.Find(known => known.Name == name.Text) is { } first)

@@ -1,11 +1,15 @@
 namespace BlockRepl.Configuration.Syntax;
 
-/// <summary>Shell patterns for one file name: <c>* ? [abc] [a-z] [!x]</c>. A leading dot must be matched literally.</summary>
+/// <summary>
+/// Shell patterns for one file name: <c>* ? [abc] [a-z] [!x]</c>. A leading dot must be matched literally.
+/// </summary>
 internal static class GlobPattern
 {
     public static bool HasWildcards(string text) => text.AsSpan().ContainsAny('*', '?', '[');
 
-    /// <summary>Time is bounded by the product of the lengths: after a mismatch only the last star is tried further.</summary>
+    /// <summary>
+    /// Time is bounded by the product of the lengths: after a mismatch only the last star is tried further.
+    /// </summary>
     public static bool IsMatch(string pattern, string name)
     {
         if (name.StartsWith('.') && !pattern.StartsWith('.'))

@@ -25,8 +25,8 @@ internal sealed class Lexer
     public void Advance() => Current = Next();
 
     /// <summary>
-    /// With <see cref="Current"/> at an opening bracket: the text up to the closing one, which is taken too. An IPv6 address
-    /// is no sequence of words.
+    /// With <see cref="Current"/> at an opening bracket: the text up to the closing one, which is taken too. An IPv6
+    /// address is no sequence of words.
     /// </summary>
     public string TakeBracketed()
     {
@@ -36,7 +36,8 @@ internal sealed class Lexer
             _position++;
         }
 
-        if (_position >= _text.Length || _text[_position] != ']' || _position - start > ConfigurationLimits.WordCharacters)
+        if (_position >= _text.Length || _text[_position] != ']'
+            || _position - start > ConfigurationLimits.WordCharacters)
         {
             throw Error("a '[' is not closed by ']' on the same line; write addresses as ipv6 [ADDRESS]:PORT.");
         }
@@ -135,8 +136,8 @@ internal sealed class Lexer
         if (_position - start > ConfigurationLimits.WordCharacters)
         {
             throw Error(
-                $"the word '{_text.Substring(start, 20)}...' is longer than {ConfigurationLimits.WordCharacters} characters; "
-                + "shorten it or put it into \"double quotes\".");
+                $"the word '{_text.Substring(start, 20)}...' is longer than {ConfigurationLimits.WordCharacters} "
+                + "characters; shorten it or put it into \"double quotes\".");
         }
 
         return new Token(TokenKind.Word, _text[start.._position], _line);
@@ -144,7 +145,8 @@ internal sealed class Lexer
 
     private static bool IsWordCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-';
 
-    private static string Describe(char c) => c is > ' ' and < '\u007f' ? $"the character '{c}'" : $"the character U+{(int)c:X4}";
+    private static string Describe(char c) =>
+        c is > ' ' and < '\u007f' ? $"the character '{c}'" : $"the character U+{(int)c:X4}";
 
     private ConfigurationException Error(string reason) => new(new SourcePosition(_file, _line), reason);
 }

@@ -67,7 +67,8 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
         if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value))
         {
             throw new ConfigurationException(
-                Lexer.Position, $"{what} '{OptionReader.Shorten(text)}' is not a whole number of [{minimum}..{maximum}].");
+                Lexer.Position,
+                $"{what} '{OptionReader.Shorten(text)}' is not a whole number of [{minimum}..{maximum}].");
         }
 
         if (value < minimum || value > maximum)
@@ -89,7 +90,8 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
             SourcePosition position = Lexer.Position;
             string name = TakeKeyword(options.Section.ToString().ToLowerInvariant() + " option' or '}");
             OptionDefinition definition = OptionTable.Find(options.Section, name)
-                ?? throw Unknown(position, name, $"{SectionName(options.Section)} option", OptionTable.Names(options.Section));
+                ?? throw Unknown(
+                    position, name, $"{SectionName(options.Section)} option", OptionTable.Names(options.Section));
             ParseOptionValue(options, definition, position);
         }
     }
@@ -145,7 +147,8 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
         string text = got.Text.Length <= 20 ? got.Text : got.Text[..20] + "...";
         string hint = got.Kind == TokenKind.Word ? Keywords.Explain(got.Text) ?? "" : "";
         hint = hint.Length == 0 ? "" : "\n\t" + hint;
-        return new ConfigurationException(Lexer.Position, $"Parse error: '{expected}' expected,\n\tbut got '{text}'{hint}");
+        return new ConfigurationException(
+            Lexer.Position, $"Parse error: '{expected}' expected,\n\tbut got '{text}'{hint}");
     }
 
     protected static ConfigurationException Unknown(
@@ -159,7 +162,8 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
     [DoesNotReturn]
     protected static void ThrowConflict(string what, string key, SourcePosition second, SourcePosition first) =>
         throw new ConfigurationException(
-            second, $"conflicting use of {what} '{key}' ...\n{first}: {what} '{key}' first used here. Remove one of them.");
+            second,
+            $"conflicting use of {what} '{key}' ...\n{first}: {what} '{key}' first used here. Remove one of them.");
 
     private static string SectionName(OptionSection section) => section switch
     {

@@ -10,8 +10,8 @@ internal sealed class SectionParser(Lexer lexer, ConfigurationSyntax syntax, str
 
     private static readonly string[] ResourceWords =
     [
-        "on", "volume", "device", "disk", "meta-disk", "flexible-meta-disk", "net", "startup", "options", "handlers", "syncer",
-        "protocol", "ignore-on",
+        "on", "volume", "device", "disk", "meta-disk", "flexible-meta-disk", "net", "startup", "options", "handlers",
+        "syncer", "protocol", "ignore-on",
     ];
 
     private static readonly string[] HostWords =
@@ -58,7 +58,8 @@ internal sealed class SectionParser(Lexer lexer, ConfigurationSyntax syntax, str
             if (Lexer.Current.Kind == TokenKind.End)
             {
                 Syntax.Warnings.Add(
-                    $"{position}: the resource {resource.Name} of {resource.Position} is not closed by '}}'; is the file complete?");
+                    $"{position}: the resource {resource.Name} of {resource.Position} is not closed by '}}'; "
+                    + "is the file complete?");
                 return;
             }
 
@@ -103,7 +104,8 @@ internal sealed class SectionParser(Lexer lexer, ConfigurationSyntax syntax, str
         if (names.Count > ConfigurationLimits.Hosts || resource.Hosts.Count == ConfigurationLimits.Hosts)
         {
             throw new ConfigurationException(
-                position, $"more than {ConfigurationLimits.Hosts} hosts in resource {resource.Name}, or names of one host.");
+                position,
+                $"more than {ConfigurationLimits.Hosts} hosts in resource {resource.Name}, or names of one host.");
         }
 
         foreach (HostSyntax other in resource.Hosts)
@@ -138,7 +140,8 @@ internal sealed class SectionParser(Lexer lexer, ConfigurationSyntax syntax, str
                 break;
             case "alternate-link-address":
                 throw new ConfigurationException(
-                    position, "'alternate-link-address' is not supported: there is one address for each host. Remove it.");
+                    position,
+                    "'alternate-link-address' is not supported: there is one address for each host. Remove it.");
             case "options":
                 ParseOptions(host.Options);
                 break;
@@ -188,7 +191,8 @@ internal sealed class SectionParser(Lexer lexer, ConfigurationSyntax syntax, str
 
         if (volumes.All.Count == ConfigurationLimits.Volumes)
         {
-            throw new ConfigurationException(position, $"more than {ConfigurationLimits.Volumes} volumes in one section.");
+            throw new ConfigurationException(
+                position, $"more than {ConfigurationLimits.Volumes} volumes in one section.");
         }
 
         volumes.HasExplicit = true;
@@ -224,7 +228,8 @@ internal sealed class SectionParser(Lexer lexer, ConfigurationSyntax syntax, str
                 volume.MetaDisk = parser.ParseMetaDisk(position, mayHaveIndex: word == "meta-disk");
                 break;
             default:
-                throw Unknown(position, word, "statement of a volume", ["device", "disk", "meta-disk", "flexible-meta-disk"]);
+                throw Unknown(
+                    position, word, "statement of a volume", ["device", "disk", "meta-disk", "flexible-meta-disk"]);
         }
 
         void Once(SourcePosition? first)

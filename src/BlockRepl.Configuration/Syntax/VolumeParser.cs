@@ -22,8 +22,8 @@ internal sealed class VolumeParser(Lexer lexer, ConfigurationSyntax syntax) : Pa
             {
                 throw new ConfigurationException(
                     given.Position,
-                    $"the device '{OptionReader.Shorten(given.Text)}' must start with {DevicePrefix}; write device /dev/drbdN or "
-                    + "device minor N. The backing device belongs to 'disk'.");
+                    $"the device '{OptionReader.Shorten(given.Text)}' must start with {DevicePrefix}; write device "
+                    + "/dev/drbdN or device minor N. The backing device belongs to 'disk'.");
             }
         }
 
@@ -71,20 +71,24 @@ internal sealed class VolumeParser(Lexer lexer, ConfigurationSyntax syntax) : Pa
             path.AsSpan(DevicePrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int inPath);
         if (!numbered && minor is { } named)
         {
-            Syntax.Warnings.Add($"{position}: device names other than {DevicePrefix}N are not created; {DevicePrefix}{named} is used.");
+            Syntax.Warnings.Add(
+                $"{position}: device names other than {DevicePrefix}N are not created; {DevicePrefix}{named} is used.");
             return named;
         }
 
         if (!numbered || inPath > HighestMinor)
         {
             throw new ConfigurationException(
-                position, $"no minor number for '{OptionReader.Shorten(path)}'; write device {DevicePrefix}N with N of [0..{HighestMinor}].");
+                position,
+                $"no minor number for '{OptionReader.Shorten(path)}'; "
+                + $"write device {DevicePrefix}N with N of [0..{HighestMinor}].");
         }
 
         return minor is null || minor == inPath
             ? inPath
             : throw new ConfigurationException(
-                position, $"the device {path} cannot have minor {minor}; leave 'minor {minor}' out or make both agree.");
+                position,
+                $"the device {path} cannot have minor {minor}; leave 'minor {minor}' out or make both agree.");
     }
 
     private static string Decimal(int value) => value.ToString(CultureInfo.InvariantCulture);

@@ -108,7 +108,9 @@ public static class ActivityLogBlock
     internal static void Seal(Span<byte> block) =>
         BinaryPrimitives.WriteUInt32BigEndian(block[CrcOffset..], Checksum(block));
 
-    /// <summary>CRC-32C as the log wants it: seed 0, not inverted, over the block with its checksum field as zero.</summary>
+    /// <summary>
+    /// CRC-32C as the log wants it: seed 0, not inverted, over the block with its checksum field as zero.
+    /// </summary>
     internal static uint Checksum(ReadOnlySpan<byte> block)
     {
         uint crc = RawCrc32C(0, block[..CrcOffset]);
@@ -121,7 +123,8 @@ public static class ActivityLogBlock
         foreach (ulong word in MemoryMarshal.Cast<byte, ulong>(data))
         {
             // The instruction takes the lowest byte first, so on a big-endian machine the word has to be turned round.
-            crc = BitOperations.Crc32C(crc, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
+            crc = BitOperations.Crc32C(
+                crc, BitConverter.IsLittleEndian ? word : BinaryPrimitives.ReverseEndianness(word));
         }
 
         foreach (byte value in data[(data.Length & ~7)..])

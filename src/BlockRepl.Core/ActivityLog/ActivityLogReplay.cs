@@ -28,8 +28,8 @@ public sealed record ReplayResult(
     ReplayStatus Status, IReadOnlyList<uint> Extents, int ValidBlocks, int InvalidBlocks, uint NewestTransaction)
 {
     /// <summary>
-    /// The active set is unknown: a node that was Primary must take every block for out of sync. (A node that was not has
-    /// nothing in the log that counts.)
+    /// The active set is unknown: a node that was Primary must take every block for out of sync. (A node that was not
+    /// has nothing in the log that counts.)
     /// </summary>
     public bool IsActiveSetUnknown => Status is ReplayStatus.NoValidBlocks or ReplayStatus.Damaged;
 }
@@ -40,7 +40,8 @@ public static class ActivityLogReplay
     private const int Version83SectorBytes = 512;
 
     /// <summary>
-    /// Reads a whole ring. The result counts only if PRIMARY_IND is set in the superblock; that is for the caller to decide.
+    /// Reads a whole ring. The result counts only if PRIMARY_IND is set in the superblock; that is for the caller to
+    /// decide.
     /// </summary>
     /// <param name="wholeRing">All blocks of the log as they lie on disk; any content is survived.</param>
     /// <param name="stripes">al_stripes.</param>
@@ -71,8 +72,8 @@ public static class ActivityLogReplay
     }
 
     /// <summary>
-    /// Whether a ring looks like one of DRBD 8.3: sectors of its own form, and no block of the present form at the start.
-    /// Ask only where that can be: normal magic, log not clean, default ring.
+    /// Whether a ring looks like one of DRBD 8.3: sectors of its own form, and no block of the present form at the
+    /// start. Ask only where that can be: normal magic, log not clean, default ring.
     /// </summary>
     public static bool IsVersion83Log(ReadOnlySpan<byte> wholeRing)
     {
@@ -96,7 +97,9 @@ public static class ActivityLogReplay
         return false;
     }
 
-    /// <summary>Positions of the oldest and newest update in ring order, -1 without any, and what else was seen.</summary>
+    /// <summary>
+    /// Positions of the oldest and newest update in ring order, -1 without any, and what else was seen.
+    /// </summary>
     private readonly record struct RingSurvey(int Oldest, int Newest, int Valid, bool FirstPositionInvalid);
 
     private static RingSurvey Survey(ReadOnlySpan<byte> wholeRing, ActivityLogRing ring)
@@ -139,7 +142,9 @@ public static class ActivityLogReplay
         return new RingSurvey(oldest, newest, valid, firstInvalid);
     }
 
-    /// <summary>Numbers wrap at 2^32, and a ring holds far fewer than 2^31: the sign of the difference tells the order.</summary>
+    /// <summary>
+    /// Numbers wrap at 2^32, and a ring holds far fewer than 2^31: the sign of the difference tells the order.
+    /// </summary>
     private static bool IsAfter(uint a, uint b) => unchecked((int)(a - b)) > 0;
 
     private static ReplayResult Nothing(RingSurvey survey, int blocks)
@@ -187,7 +192,9 @@ public static class ActivityLogReplay
         }
     }
 
-    /// <summary>A free entry takes an older extent off its slot; beyond the writer's slots it only pads the block.</summary>
+    /// <summary>
+    /// A free entry takes an older extent off its slot; beyond the writer's slots it only pads the block.
+    /// </summary>
     private static void ApplyContext(ReadOnlySpan<byte> block, uint[] slots)
     {
         int size = BinaryPrimitives.ReadUInt16BigEndian(block[ActivityLogBlock.ContextSizeOffset..]);
@@ -213,7 +220,8 @@ public static class ActivityLogReplay
             bool unused = k >= count && slot == ActivityLogBlock.NoSlot;
             if (!unused && slot < slots.Length)
             {
-                slots[slot] = BinaryPrimitives.ReadUInt32BigEndian(block[(ActivityLogBlock.UpdateExtentOffset + k * 4)..]);
+                slots[slot] =
+                    BinaryPrimitives.ReadUInt32BigEndian(block[(ActivityLogBlock.UpdateExtentOffset + k * 4)..]);
             }
         }
     }
@@ -240,7 +248,8 @@ public static class ActivityLogReplay
     private static uint FirstWord(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadUInt32BigEndian(bytes);
 
     /// <summary>
-    /// A sector of the older log: magic, number, 62 pairs of slot and extent from byte 8, exclusive or of the extents at 504.
+    /// A sector of the older log: magic, number, 62 pairs of slot and extent from byte 8, exclusive or of the extents
+    /// at 504.
     /// </summary>
     private static bool IsVersion83Sector(ReadOnlySpan<byte> sector)
     {

@@ -1,6 +1,8 @@
 namespace BlockRepl.Core.ActivityLog;
 
-/// <summary>Where transactions go in the log: a ring of 4 KiB blocks, spread over stripes so that a RAID shares the load.</summary>
+/// <summary>
+/// Where transactions go in the log: a ring of 4 KiB blocks, spread over stripes so that a RAID shares the load.
+/// </summary>
 /// <param name="Stripes">Number of stripes, 1 or more.</param>
 /// <param name="StripeSize4k">Blocks of one stripe, 1 or more.</param>
 public readonly record struct ActivityLogRing(int Stripes, int StripeSize4k)
@@ -31,9 +33,9 @@ public readonly record struct ActivityLogRing(int Stripes, int StripeSize4k)
     }
 
     /// <summary>
-    /// The number after this one. It wraps at 2^32; in a ring whose blocks are no power of two plain counting would then
-    /// jump in the ring: the next block would overwrite a young transaction, or be read in the wrong order. Skipping a few
-    /// numbers keeps the position moving by one, and readers only compare numbers.
+    /// The number after this one. It wraps at 2^32; in a ring whose blocks are no power of two plain counting would
+    /// then jump in the ring: the next block would overwrite a young transaction, or be read in the wrong order.
+    /// Skipping a few numbers keeps the position moving by one, and readers only compare numbers.
     /// </summary>
     public uint NumberAfter(uint transactionNumber) =>
         transactionNumber == uint.MaxValue ? (uint)((1UL << 32) % (uint)Blocks) : transactionNumber + 1;

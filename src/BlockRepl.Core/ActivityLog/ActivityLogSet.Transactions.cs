@@ -13,8 +13,8 @@ public sealed partial class ActivityLogSet
         layout.ActivityLogOffset + (long)NextTransactionBlock * ActivityLogBlock.Bytes;
 
     /// <summary>
-    /// The extents that the pending changes throw out; returns how many (at most 64). Their bitmap pages, and every data
-    /// write that completed in them, must be durable before the transaction is written: afterwards nothing on disk
+    /// The extents that the pending changes throw out; returns how many (at most 64). Their bitmap pages, and every
+    /// data write that completed in them, must be durable before the transaction is written: afterwards nothing on disk
     /// remembers that they were being written to.
     /// </summary>
     public int EvictedExtents(Span<uint> into)
@@ -56,8 +56,8 @@ public sealed partial class ActivityLogSet
     }
 
     /// <summary>
-    /// Makes the pending changes hot although no transaction was written: al-updates is off, where the set only serves the
-    /// interlock with the resync.
+    /// Makes the pending changes hot although no transaction was written: al-updates is off, where the set only serves
+    /// the interlock with the resync.
     /// </summary>
     public void InstallWithoutTransaction()
     {
@@ -77,8 +77,9 @@ public sealed partial class ActivityLogSet
     }
 
     /// <summary>
-    /// Forgets the whole set without a transaction, for a suspended log: all bits are set, so the stale set on disk can only
-    /// name blocks that are marked anyway. False, and nothing is forgotten, while extents are referenced or changing.
+    /// Forgets the whole set without a transaction, for a suspended log: all bits are set, so the stale set on disk can
+    /// only name blocks that are marked anyway. False, and nothing is forgotten, while extents are referenced or
+    /// changing.
     /// </summary>
     public bool Reset()
     {

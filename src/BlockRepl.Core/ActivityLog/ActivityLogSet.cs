@@ -6,13 +6,17 @@ public enum AcquireResult
     /// <summary>Every extent is in the durable set: write now.</summary>
     Hot,
 
-    /// <summary>References were taken; some extents wait in the pending transaction: write after it is committed.</summary>
+    /// <summary>
+    /// References were taken; some extents wait in the pending transaction: write after it is committed.
+    /// </summary>
     Pending,
 
     /// <summary>Nothing was taken: only hits were wanted, and not all extents are in the durable set.</summary>
     Miss,
 
-    /// <summary>Nothing was taken: a transaction is being written, or the pending one is full. Try after the commit.</summary>
+    /// <summary>
+    /// Nothing was taken: a transaction is being written, or the pending one is full. Try after the commit.
+    /// </summary>
     RetryAfterCommit,
 
     /// <summary>Nothing was taken: every slot is in use. Try after a release has brought a count to zero.</summary>
@@ -22,10 +26,10 @@ public enum AcquireResult
 /// <summary>
 /// The active set in memory: which 4 MiB extents a crash would mark out of sync, least recently used first out.
 /// <para>
-/// A request acquires all its extents before it is submitted to any disk and releases them after its last part is done and
-/// its out-of-sync bits are set. An extent leaves the set only when its slot is needed for another one. Changes collect in
-/// one pending transaction of up to 64; <see cref="BuildTransaction"/> freezes it, and <see cref="Commit"/> says that it is
-/// durable. No call but the constructor allocates.
+/// A request acquires all its extents before it is submitted to any disk and releases them after its last part is done
+/// and its out-of-sync bits are set. An extent leaves the set only when its slot is needed for another one. Changes
+/// collect in one pending transaction of up to 64; <see cref="BuildTransaction"/> freezes it, and <see cref="Commit"/>
+/// says that it is durable. No call but the constructor allocates.
 /// </para>
 /// </summary>
 public sealed partial class ActivityLogSet
@@ -57,7 +61,8 @@ public sealed partial class ActivityLogSet
     public ActivityLogSet(int slots, ActivityLogRing ring, uint firstTransactionNumber = 0)
     {
         Invariant.Require(slots >= MaxExtentsPerRequest, "the activity log has slots for the largest request");
-        Invariant.Require(slots <= (ring.Blocks - 1) * (long)ActivityLogBlock.ContextSlots, "the ring describes every slot");
+        Invariant.Require(
+            slots <= (ring.Blocks - 1) * (long)ActivityLogBlock.ContextSlots, "the ring describes every slot");
         Invariant.Require(slots <= ActivityLogRing.MaxSlots, "slot numbers fit a transaction");
         Ring = ring;
         TransactionNumber = firstTransactionNumber;
@@ -83,7 +88,9 @@ public sealed partial class ActivityLogSet
     /// <summary>A transaction was built and waits for <see cref="Commit"/>.</summary>
     public bool CommitRunning { get; private set; }
 
-    /// <summary>Every slot was in use when an extent was wanted: nobody gets a reference until one becomes free.</summary>
+    /// <summary>
+    /// Every slot was in use when an extent was wanted: nobody gets a reference until one becomes free.
+    /// </summary>
     public bool IsStarving => _starving;
 
     /// <summary>Extents with at least one reference, those of pending changes included.</summary>
@@ -128,7 +135,8 @@ public sealed partial class ActivityLogSet
     public AcquireResult TryAcquire(uint firstExtent, uint lastExtent, bool hitsOnly)
     {
         Invariant.Require(
-            lastExtent >= firstExtent && lastExtent - firstExtent < MaxExtentsPerRequest && lastExtent != ActivityLogBlock.Free,
+            lastExtent >= firstExtent && lastExtent - firstExtent < MaxExtentsPerRequest
+                && lastExtent != ActivityLogBlock.Free,
             "a request touches 1 to 33 extents");
         if (_starving)
         {
@@ -169,7 +177,9 @@ public sealed partial class ActivityLogSet
         return AcquireWithChanges(firstExtent, lastExtent, misses, idleHits);
     }
 
-    /// <summary>Gives back what <see cref="TryAcquire"/> took; the out-of-sync bits of the request must be set by now.</summary>
+    /// <summary>
+    /// Gives back what <see cref="TryAcquire"/> took; the out-of-sync bits of the request must be set by now.
+    /// </summary>
     public void Release(uint firstExtent, uint lastExtent)
     {
         for (uint extent = firstExtent; extent <= lastExtent; extent++)

@@ -18,7 +18,9 @@ internal sealed class ExtentIndex
         Clear();
     }
 
-    /// <summary>The slot whose entry in <paramref name="extentOfSlot"/> is the extent; -1 if no slot was added for it.</summary>
+    /// <summary>
+    /// The slot whose entry in <paramref name="extentOfSlot"/> is the extent; -1 if no slot was added for it.
+    /// </summary>
     public int Find(uint extent, uint[] extentOfSlot)
     {
         int slot = _heads[Bucket(extent)];

@@ -23,7 +23,9 @@ public sealed partial class OutOfSyncBitmap
         /// <summary>Bits were set that the disk does not know.</summary>
         Need = 1,
 
-        /// <summary>Bits were only cleared, or set by the peer's run-length coded bitmap: the disk errs on the safe side.</summary>
+        /// <summary>
+        /// Bits were only cleared, or set by the peer's run-length coded bitmap: the disk errs on the safe side.
+        /// </summary>
         Lazy = 2,
     }
 
@@ -34,7 +36,9 @@ public sealed partial class OutOfSyncBitmap
 
     public bool IsPageDirty(int page) => _pageMarks[page] != PageMarks.None;
 
-    /// <summary>Whether bits were set in the page that the disk lacks; false also for a page whose bits were only cleared.</summary>
+    /// <summary>
+    /// Whether bits were set in the page that the disk lacks; false also for a page whose bits were only cleared.
+    /// </summary>
     public bool IsPageNeeded(int page) => (_pageMarks[page] & PageMarks.Need) != 0;
 
     /// <summary>The first dirty page at or after <paramref name="fromPage"/>; -1 if there is none.</summary>
@@ -50,8 +54,8 @@ public sealed partial class OutOfSyncBitmap
     }
 
     /// <summary>
-    /// Hands a page to the disk: copies its 4096 bytes and takes its dirty marks off. Changes made while the write is under
-    /// way mark it again; if the write fails the caller marks it again.
+    /// Hands a page to the disk: copies its 4096 bytes and takes its dirty marks off. Changes made while the write is
+    /// under way mark it again; if the write fails the caller marks it again.
     /// </summary>
     public void CopyPage(int page, Span<byte> destination4096)
     {
@@ -73,8 +77,8 @@ public sealed partial class OutOfSyncBitmap
     }
 
     /// <summary>
-    /// Replaces a page by what the disk holds, without marking it dirty. Bits past the device end are dropped: tools leave
-    /// them set when they mark whole activity-log extents.
+    /// Replaces a page by what the disk holds, without marking it dirty. Bits past the device end are dropped: tools
+    /// leave them set when they mark whole activity-log extents.
     /// </summary>
     public void LoadPage(int page, ReadOnlySpan<byte> source4096)
     {

@@ -42,7 +42,9 @@ public sealed partial class OutOfSyncBitmap : Protocol.IBitmapSink
     /// <summary>The bits, 64 to a word, lowest block in the least significant bit.</summary>
     public ReadOnlySpan<ulong> Words => _words;
 
-    /// <summary>Marks a range out of sync, rounded outward to whole blocks; returns how many bits were clear before.</summary>
+    /// <summary>
+    /// Marks a range out of sync, rounded outward to whole blocks; returns how many bits were clear before.
+    /// </summary>
     public int SetRange(ulong sector, ulong byteCount)
     {
         if (!OutwardBits(sector, byteCount, out ulong first, out ulong last))
@@ -56,8 +58,8 @@ public sealed partial class OutOfSyncBitmap : Protocol.IBitmapSink
     }
 
     /// <summary>
-    /// Marks a range in sync, rounded inward to whole blocks; a range that reaches the device end covers the partial last
-    /// block too. Returns how many bits were set before.
+    /// Marks a range in sync, rounded inward to whole blocks; a range that reaches the device end covers the partial
+    /// last block too. Returns how many bits were set before.
     /// </summary>
     public int ClearRange(ulong sector, ulong byteCount)
     {
@@ -125,8 +127,8 @@ public sealed partial class OutOfSyncBitmap : Protocol.IBitmapSink
     }
 
     /// <summary>
-    /// Changes the size. A shrink drops the bits past the new end; a grow adds bits, set unless the caller is sure that the
-    /// new space is in sync. The pages of new bits become dirty either way: what the disk holds there is unknown.
+    /// Changes the size. A shrink drops the bits past the new end; a grow adds bits, set unless the caller is sure that
+    /// the new space is in sync. The pages of new bits become dirty either way: what the disk holds there is unknown.
     /// </summary>
     public void Resize(ulong newCapacitySectors, bool setNewBits)
     {
@@ -154,13 +156,15 @@ public sealed partial class OutOfSyncBitmap : Protocol.IBitmapSink
     }
 
     /// <summary>
-    /// Joins words of the peer's bitmap into ours (a set bit stays set). Words are 64 bits, little endian; words past the
-    /// end of the bitmap and bits past its last one are ignored.
+    /// Joins words of the peer's bitmap into ours (a set bit stays set). Words are 64 bits, little endian; words past
+    /// the end of the bitmap and bits past its last one are ignored.
     /// </summary>
     public void MergeWords(ulong firstWord, ReadOnlySpan<byte> littleEndianBytes)
     {
         Span<byte> last = stackalloc byte[8];
-        for (int offset = 0; offset < littleEndianBytes.Length && firstWord < (ulong)_words.Length; offset += 8, firstWord++)
+        for (int offset = 0;
+            offset < littleEndianBytes.Length && firstWord < (ulong)_words.Length;
+            offset += 8, firstWord++)
         {
             scoped ReadOnlySpan<byte> bytes = littleEndianBytes[offset..];
             if (bytes.Length < 8)
@@ -181,7 +185,9 @@ public sealed partial class OutOfSyncBitmap : Protocol.IBitmapSink
         }
     }
 
-    /// <summary>Sets bits first..last, both included, as a run-length coded bitmap names them; cut at the end.</summary>
+    /// <summary>
+    /// Sets bits first..last, both included, as a run-length coded bitmap names them; cut at the end.
+    /// </summary>
     public void SetBits(ulong firstBit, ulong lastBit)
     {
         if (firstBit > lastBit || firstBit >= BitCount)

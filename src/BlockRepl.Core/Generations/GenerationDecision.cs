@@ -26,9 +26,10 @@ public readonly record struct CompareContext
 
 /// <summary>Result of a comparison.</summary>
 /// <param name="Result">
-/// 0 equal; +1/-1 source/target by bitmap; +2/-2 source/target of a full sync; 100 split brain; -100 split brain for which
-/// the automatic policies need always-asbp; -1000 unrelated; below -1000 (<see cref="GenerationDecision.NeedsVersion91"/>,
-/// <see cref="GenerationDecision.NeedsWriteSame"/>) the agreed protocol cannot tell.
+/// 0 equal; +1/-1 source/target by bitmap; +2/-2 source/target of a full sync; 100 split brain; -100 split brain for
+/// which the automatic policies need always-asbp; -1000 unrelated; below -1000
+/// (<see cref="GenerationDecision.NeedsVersion91"/>, <see cref="GenerationDecision.NeedsWriteSame"/>) the agreed
+/// protocol cannot tell.
 /// </param>
 /// <param name="Rule">Number of the rule that decided.</param>
 /// <param name="OwnAfter">Own set as rules 34 and 71 correct it; it counts whatever comes of the decision.</param>
@@ -193,8 +194,8 @@ public static class GenerationDecision
     }
 
     /// <summary>
-    /// The source set a new sync UUID, but the target, whose current UUID is still the source's former bitmap UUID, never
-    /// learned of it.
+    /// The source set a new sync UUID, but the target, whose current UUID is still the source's former bitmap UUID,
+    /// never learned of it.
     /// </summary>
     private static bool SyncUuidWasLost(in UuidSet source, in UuidSet target, int agreedVersion) =>
         agreedVersion < 96

@@ -122,7 +122,8 @@ public static class SyncDecision
                 $"{vote.Option} does not decide");
         }
 
-        // The bitmaps cover the time since the common generation only if that is known: rule 90. Else everything is copied.
+        // The bitmaps cover the time since the common generation only if that is known: rule 90. Else everything is
+        // copied.
         int result = byHistory ? 2 * vote.Result : vote.Result;
         return Explain(verdict with { Result = result }, $"split brain solved by {vote.Option}: {result}");
     }

@@ -4,7 +4,9 @@ using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Generations;
 
-/// <summary>What follows from a decision. Full: all bits are set (FULL_SYNC protocol) before the bitmaps are exchanged.</summary>
+/// <summary>
+/// What follows from a decision. Full: all bits are set (FULL_SYNC protocol) before the bitmaps are exchanged.
+/// </summary>
 public enum SyncDirection
 {
     /// <summary>Connected.</summary>

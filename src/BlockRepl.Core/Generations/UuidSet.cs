@@ -26,8 +26,8 @@ public readonly record struct UuidSet(ulong Current, ulong Bitmap, ulong History
     public UuidSet ClearBitmap() => Bitmap != 0 ? SetBitmapRotating(0) : this;
 
     /// <summary>
-    /// Starts a data generation: the bitmap is relative to the old current UUID (its role mark stays). A former bitmap UUID
-    /// is lost: callers test for 0 first, unless they force.
+    /// Starts a data generation: the bitmap is relative to the old current UUID (its role mark stays). A former bitmap
+    /// UUID is lost: callers test for 0 first, unless they force.
     /// </summary>
     public UuidSet NewCurrent(ulong random, bool primary) =>
         (this with { Bitmap = Current }).SetCurrent(Usable(random), primary);
@@ -50,10 +50,12 @@ public readonly record struct UuidSet(ulong Current, ulong Bitmap, ulong History
     public UuidSet StartSyncTarget(ulong syncUuid, bool primary) => SetCurrent(syncUuid, primary) with { Bitmap = 0 };
 
     /// <summary>
-    /// Target, at the end of a resync without failures: the peer's generation, with its history and the sync UUID in front.
+    /// Target, at the end of a resync without failures: the peer's generation, with its history and the sync UUID in
+    /// front.
     /// </summary>
     /// <param name="peer">
-    /// The peer's set: of its last P_UUIDS (as corrected by the decision), or what a resync that finished later ended with.
+    /// The peer's set: of its last P_UUIDS (as corrected by the decision), or what a resync that finished later ended
+    /// with.
     /// </param>
     /// <param name="primary">This node's role.</param>
     public UuidSet FinishSyncTarget(in UuidSet peer, bool primary) =>

@@ -17,15 +17,17 @@ public static class Authentication
     public const int MaxSecretLength = 63;
 
     /// <summary>
-    /// Writes the answer to a challenge: the first Size(algorithm) bytes of <paramref name="response"/>. All bytes of the
-    /// challenge count; the key is the secret without a terminating zero.
+    /// Writes the answer to a challenge: the first Size(algorithm) bytes of <paramref name="response"/>. All bytes of
+    /// the challenge count; the key is the secret without a terminating zero.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The algorithm has no HMAC (none, crc32c).</exception>
     public static void Respond(
         DigestAlgorithm algorithm, string secret, ReadOnlySpan<byte> challenge, Span<byte> response) =>
         ComputeHmac(algorithm, secret, challenge, response);
 
-    /// <summary>Whether a response answers the own challenge; takes as long for a wrong one as for a right one.</summary>
+    /// <summary>
+    /// Whether a response answers the own challenge; takes as long for a wrong one as for a right one.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The algorithm has no HMAC (none, crc32c).</exception>
     public static bool Verify(
         DigestAlgorithm algorithm, string secret, ReadOnlySpan<byte> ownChallenge, ReadOnlySpan<byte> response)

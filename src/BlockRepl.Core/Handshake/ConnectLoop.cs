@@ -4,15 +4,15 @@ using BlockRepl.Core.Protocol;
 namespace BlockRepl.Core.Handshake;
 
 /// <summary>
-/// Gets the two streams of a connection, whatever the peer does at the same time: both nodes connect and listen. Between
-/// <see cref="Start"/> and <see cref="Done"/> the connection state is WFConnection.
+/// Gets the two streams of a connection, whatever the peer does at the same time: both nodes connect and listen.
+/// Between <see cref="Start"/> and <see cref="Done"/> the connection state is WFConnection.
 /// <para>
 /// Connecting: a connect of ours is under way; it becomes the data stream if there is none yet, else the meta stream.
-/// Waiting: for a stream of the peer, until it is time to connect again. Settling: both streams are there; if neither ends
-/// for a while, the peer has chosen the same two. A stream that the peer opens says with its first packet what it is, and
-/// replaces one of ours of that kind: the nodes have crossed. Then both nodes have closed what the other one chose, and what
-/// resolves it is chance: each waits a random short while before it connects again. (The kernel throws a coin and waits
-/// either not at all or connect-int, so that two nodes with the same side up may be silent for long.)
+/// Waiting: for a stream of the peer, until it is time to connect again. Settling: both streams are there; if neither
+/// ends for a while, the peer has chosen the same two. A stream that the peer opens says with its first packet what it
+/// is, and replaces one of ours of that kind: the nodes have crossed. Then both nodes have closed what the other one
+/// chose, and what resolves it is chance: each waits a random short while before it connects again. (The kernel throws
+/// a coin and waits either not at all or connect-int, so that two nodes with the same side up may be silent for long.)
 /// </para>
 /// </summary>
 public sealed class ConnectLoop

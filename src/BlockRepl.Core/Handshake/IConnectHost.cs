@@ -1,6 +1,8 @@
 namespace BlockRepl.Core.Handshake;
 
-/// <summary>What the connect loop asks of its surroundings; as <see cref="ICoreHost"/>, no call answers from inside.</summary>
+/// <summary>
+/// What the connect loop asks of its surroundings; as <see cref="ICoreHost"/>, no call answers from inside.
+/// </summary>
 public interface IConnectHost
 {
     /// <summary>Starts a TCP connect; answered by OnOpened or OnClosed.</summary>

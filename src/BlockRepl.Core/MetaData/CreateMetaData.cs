@@ -21,8 +21,8 @@ public static class CreateMetaData
     }.WithLayout(layout);
 
     /// <summary>
-    /// The steps of create-md. The superblock comes last, so that a crash leaves no valid meta data over a half-made log.
-    /// The whole bitmap area is zeroed, since whoever later declares the data in sync would trust what lies there.
+    /// The steps of create-md. The superblock comes last, so that a crash leaves no valid meta data over a half-made
+    /// log. The whole bitmap area is zeroed, since whoever later declares the data in sync would trust what lies there.
     /// </summary>
     public static IEnumerable<MetaDataStep> Steps(MetaDataLayout layout, SuperBlock superBlock)
     {

@@ -6,8 +6,8 @@ using BlockRepl.Core.Bitmap;
 namespace BlockRepl.Core.MetaData;
 
 /// <summary>
-/// The text of dump-md, line by line as drbdmeta prints it for v08 (and as its restore-md reads it), except that the flags
-/// are the true ones: drbdmeta up to 9.32 prints zero there.
+/// The text of dump-md, line by line as drbdmeta prints it for v08 (and as its restore-md reads it), except that the
+/// flags are the true ones: drbdmeta up to 9.32 prints zero there.
 /// </summary>
 public static class DumpMetaData
 {

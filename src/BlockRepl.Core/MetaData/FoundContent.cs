@@ -5,7 +5,8 @@ namespace BlockRepl.Core.MetaData;
 /// <summary>Content that was recognised on a device.</summary>
 /// <param name="Name">Its name, as in "ext4 filesystem".</param>
 /// <param name="Bytes">Bytes that it uses from the start of the device; null if that cannot be told.</param>
-/// <param name="CanShrink">How it is made smaller, with {0} for the device and {1} for KiB; null if it cannot be.</param>
+/// <param name="CanShrink">How it is made smaller, with {0} for the device and {1} for KiB; null if it cannot
+/// be.</param>
 public sealed record FoundContent(string Name, ulong? Bytes, string? CanShrink)
 {
     /// <summary>Bytes from the start of a device in which all signatures lie.</summary>
@@ -23,7 +24,8 @@ public sealed record FoundContent(string Name, ulong? Bytes, string? CanShrink)
             return null;
         }
 
-        return Swap(start) ?? Lvm(start, lvmBytes) ?? Ext(start) ?? Xfs(start) ?? Jfs(start) ?? ReiserFs(start) ?? Btrfs(start);
+        return Swap(start) ?? Lvm(start, lvmBytes) ?? Ext(start) ?? Xfs(start) ?? Jfs(start) ?? ReiserFs(start)
+            ?? Btrfs(start);
     }
 
     private static FoundContent? Swap(ReadOnlySpan<byte> start)
@@ -64,18 +66,21 @@ public sealed record FoundContent(string Name, ulong? Bytes, string? CanShrink)
         return new FoundContent(name, Product(blocks, 1024UL << (int)shift), "e2fsck -f {0}; resize2fs {0} {1}K");
     }
 
-    private static FoundContent? Xfs(ReadOnlySpan<byte> start) => BinaryPrimitives.ReadUInt32BigEndian(start) == 0x58465342
-        ? new FoundContent(
-            "XFS filesystem",
-            Product(BinaryPrimitives.ReadUInt64BigEndian(start[8..]), BinaryPrimitives.ReadUInt32BigEndian(start[4..])),
-            null)
-        : null;
+    private static FoundContent? Xfs(ReadOnlySpan<byte> start) =>
+        BinaryPrimitives.ReadUInt32BigEndian(start) == 0x58465342
+            ? new FoundContent(
+                "XFS filesystem",
+                Product(
+                    BinaryPrimitives.ReadUInt64BigEndian(start[8..]), BinaryPrimitives.ReadUInt32BigEndian(start[4..])),
+                null)
+            : null;
 
     private static FoundContent? Jfs(ReadOnlySpan<byte> start) => start[32768..].StartsWith("JFS1"u8)
         ? new FoundContent(
             "JFS filesystem",
             Product(
-                BinaryPrimitives.ReadUInt64LittleEndian(start[32776..]), BinaryPrimitives.ReadUInt32LittleEndian(start[32792..])),
+                BinaryPrimitives.ReadUInt64LittleEndian(start[32776..]),
+                BinaryPrimitives.ReadUInt32LittleEndian(start[32792..])),
             null)
         : null;
 

@@ -5,8 +5,9 @@ using BlockRepl.Core.Generations;
 namespace BlockRepl.Core.MetaData;
 
 /// <summary>
-/// The line of get-gi and set-gi: four UUIDs as 16 hexadecimal digits, then seven flags as 0 or 1, separated by colons:
-/// current:bitmap:history1:history2:consistent:was-up-to-date:primary:connected:full-sync:peer-out-dated:crashed-primary.
+/// The line of get-gi and set-gi, separated by colons: four UUIDs as 16 hexadecimal digits (current, bitmap, history1,
+/// history2), then seven flags as 0 or 1 (consistent, was-up-to-date, primary, connected, full-sync, peer-out-dated,
+/// crashed-primary).
 /// </summary>
 public static class GenerationInfo
 {
@@ -38,8 +39,8 @@ public static class GenerationInfo
     }
 
     /// <summary>
-    /// Applies a set-gi argument: empty fields keep what is there, trailing ones may be missing. Null with a sentence in
-    /// <paramref name="problem"/> if the text is no such line. The log's cleanness is never touched.
+    /// Applies a set-gi argument: empty fields keep what is there, trailing ones may be missing. Null with a sentence
+    /// in <paramref name="problem"/> if the text is no such line. The log's cleanness is never touched.
     /// </summary>
     public static SuperBlock? Apply(SuperBlock superBlock, string text, out string problem)
     {
@@ -83,7 +84,8 @@ public static class GenerationInfo
             digits = digits[2..];
         }
 
-        bool valid = ulong.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value);
+        bool valid =
+            ulong.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value);
         uuid = valid ? value : uuid;
         return valid;
     }

@@ -52,7 +52,9 @@ public sealed record MetaDataLayout(
     /// <summary>The smallest device on which meta data are made or looked for: 68 KiB.</summary>
     private const ulong MinDeviceSectors = 136;
 
-    /// <summary>Where the superblock is, which can be told before it is read; -1 if the device is too small for it.</summary>
+    /// <summary>
+    /// Where the superblock is, which can be told before it is read; -1 if the device is too small for it.
+    /// </summary>
     public static long FindSuperBlock(BackingDisk disk)
     {
         ulong sectors = disk.MetaDeviceSectors;
@@ -75,8 +77,8 @@ public sealed record MetaDataLayout(
     }
 
     /// <summary>
-    /// The layout that new meta data get on this disk. Null with the reason in <paramref name="error"/>: bad stripes, a bad
-    /// index, a device too small or too large.
+    /// The layout that new meta data get on this disk. Null with the reason in <paramref name="error"/>: bad stripes, a
+    /// bad index, a device too small or too large.
     /// </summary>
     public static MetaDataLayout? Compute(BackingDisk disk, int alStripes, int alStripeSize4k, out MetaDataError error)
     {
@@ -105,7 +107,8 @@ public sealed record MetaDataLayout(
                 ulong pages = (deviceSectors + SectorsPerBitmapPage - 1) / SectorsPerBitmapPage;
                 int bitmapSectors = (int)pages * BlockSectors;
                 layout = FromOffsets(
-                    disk, (uint)(BlockSectors + logSectors + bitmapSectors), -logSectors, -(logSectors + bitmapSectors), ring);
+                    disk, (uint)(BlockSectors + logSectors + bitmapSectors), -logSectors, -(logSectors + bitmapSectors),
+                    ring);
                 break;
             case MetaDataKind.FlexibleExternal:
                 uint size = (uint)Math.Min(deviceSectors, uint.MaxValue);
@@ -120,7 +123,9 @@ public sealed record MetaDataLayout(
         return layout;
     }
 
-    /// <summary>The layout of stored offsets; null if an area would lie outside the device or over another one.</summary>
+    /// <summary>
+    /// The layout of stored offsets; null if an area would lie outside the device or over another one.
+    /// </summary>
     internal static MetaDataLayout? FromOffsets(
         BackingDisk disk, uint mdSizeSectors, int alOffsetSectors, int bmOffsetSectors, ActivityLogRing ring)
     {

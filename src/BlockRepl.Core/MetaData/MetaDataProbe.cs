@@ -11,10 +11,14 @@ public enum ProbeVerdict
     /// <summary>Data of no known kind; goes on when the operator confirms.</summary>
     UnknownData,
 
-    /// <summary>Meta data of this or another version; goes on when the operator confirms, and overwrites them.</summary>
+    /// <summary>
+    /// Meta data of this or another version; goes on when the operator confirms, and overwrites them.
+    /// </summary>
     ExistingMetaData,
 
-    /// <summary>A file system or the like that ends before the meta data begin; goes on when the operator confirms.</summary>
+    /// <summary>
+    /// A file system or the like that ends before the meta data begin; goes on when the operator confirms.
+    /// </summary>
     ContentFits,
 
     /// <summary>A file system or the like that meta data would cut off; refused, whatever the operator says.</summary>
@@ -52,7 +56,9 @@ public static class MetaDataProbe
     public static long Version07Offset(BackingDisk disk)
     {
         long bytes = disk.MetaDeviceSectors > long.MaxValue / 512 ? -1 : (long)disk.MetaDeviceSectors * 512;
-        return disk.Kind == MetaDataKind.Internal && bytes >= Version07AreaBytes ? (bytes & ~4095L) - Version07AreaBytes : -1;
+        return disk.Kind == MetaDataKind.Internal && bytes >= Version07AreaBytes
+            ? (bytes & ~4095L) - Version07AreaBytes
+            : -1;
     }
 
     /// <param name="disk">The disk.</param>
@@ -77,8 +83,8 @@ public static class MetaDataProbe
         if (layout is null)
         {
             string reason = error == MetaDataError.BadStripes
-                ? Text($"an activity log of {alStripes} stripes of {alStripeSize4k * 4L} KiB is not possible: 32 KiB to 32 MiB ")
-                    + "are, and no stripes with indexed meta data"
+                ? Text($"an activity log of {alStripes} stripes of {alStripeSize4k * 4L} KiB is not possible: ")
+                    + "32 KiB to 32 MiB are, and no stripes with indexed meta data"
                 : MetaDataErrors.Describe(error, disk, device);
             return new ProbeResult(ProbeVerdict.Impossible, reason, null);
         }
@@ -104,7 +110,8 @@ public static class MetaDataProbe
         // With an index above 0 the start of the device belongs to other slots.
         bool looksAtStart = disk.Kind != MetaDataKind.IndexedExternal || disk.Index == 0;
         return looksAtStart && start.ContainsAnyExcept((byte)0)
-            ? new ProbeResult(ProbeVerdict.UnknownData, $"{device} holds data of an unknown kind, which may be destroyed", layout)
+            ? new ProbeResult(
+                ProbeVerdict.UnknownData, $"{device} holds data of an unknown kind, which may be destroyed", layout)
             : new ProbeResult(ProbeVerdict.Empty, "", layout);
     }
 
@@ -114,8 +121,8 @@ public static class MetaDataProbe
         {
             return new ProbeResult(
                 ProbeVerdict.ContentOnMetaDevice,
-                $"{device} holds a {content.Name}, which meta data would destroy: name another device in meta-disk, or, if the "
-                + $"content is worthless, wipe it first (wipefs -a {device})",
+                $"{device} holds a {content.Name}, which meta data would destroy: name another device in meta-disk, "
+                + $"or, if the content is worthless, wipe it first (wipefs -a {device})",
                 layout);
         }
 
@@ -124,13 +131,15 @@ public static class MetaDataProbe
         {
             return new ProbeResult(
                 ProbeVerdict.ContentOfUnknownSize,
-                $"{device} holds a {content.Name} whose size cannot be told, so meta data at the end may destroy a part of it: use "
-                + $"external meta data, or, if the content is worthless, wipe it first (wipefs -a {device})",
+                $"{device} holds a {content.Name} whose size cannot be told, so meta data at the end may destroy a "
+                + "part of it: use external meta data, or, if the content is worthless, "
+                + $"wipe it first (wipefs -a {device})",
                 layout);
         }
 
         ulong usedKiB = bytes / 1024 + (bytes % 1024 == 0 ? 0UL : 1UL);
-        string sizes = Text($"{device} holds a {content.Name} that uses {usedKiB} KiB; meta data leave {usableKiB} KiB");
+        string sizes =
+            Text($"{device} holds a {content.Name} that uses {usedKiB} KiB; meta data leave {usableKiB} KiB");
         if (usedKiB <= usableKiB)
         {
             return new ProbeResult(
@@ -139,18 +148,20 @@ public static class MetaDataProbe
 
         string shrink = content.CanShrink is null
             ? "it cannot be made smaller"
-            : "make it smaller first: " + string.Format(CultureInfo.InvariantCulture, content.CanShrink, device, usableKiB);
+            : "make it smaller first: " + string.Format(
+                CultureInfo.InvariantCulture, content.CanShrink, device, usableKiB);
         return new ProbeResult(
             ProbeVerdict.ContentDoesNotFit,
-            $"{sizes}, so its end would be destroyed. Use external meta data (recommended); or {shrink}; or, if the content is "
-            + $"worthless, wipe it (wipefs -a {device})",
+            $"{sizes}, so its end would be destroyed. Use external meta data (recommended); or {shrink}; or, if the "
+            + $"content is worthless, wipe it (wipefs -a {device})",
             layout);
     }
 
     private static string? Existing(
         BackingDisk disk, string device, ReadOnlySpan<byte> target, ReadOnlySpan<byte> version07)
     {
-        MetaDataError error = SuperBlock.TryDecode(target, disk, out SuperBlock? superBlock, out MetaDataLayout? layout);
+        MetaDataError error =
+            SuperBlock.TryDecode(target, disk, out SuperBlock? superBlock, out MetaDataLayout? layout);
         long offset = MetaDataLayout.FindSuperBlock(disk);
         switch (error)
         {
@@ -166,7 +177,8 @@ public static class MetaDataProbe
             default:
                 bool fixedPlace = SuperBlock.TryDecode(version07, disk, out _, out _) == MetaDataError.Version07;
                 return fixedPlace
-                    ? Text($"{device} has meta data of DRBD 0.7 (v07) at byte {Version07Offset(disk)}, 128 MiB before its end")
+                    ? Text($"{device} has meta data of DRBD 0.7 (v07) at byte {Version07Offset(disk)}, ")
+                        + "128 MiB before its end"
                     : null;
         }
     }

@@ -44,7 +44,9 @@ public sealed record OfflineReplay(
     {
         ReplayResult log = ActivityLogReplay.Replay(ring, superBlock.Ring.Stripes, superBlock.Ring.StripeSize4k);
         ReplayAction action = Decide(superBlock, ring, log);
-        uint[] extents = action == ReplayAction.MarkExtents ? [.. log.Extents.Where(e => e < ExtentLimit(superBlock))] : [];
+        uint[] extents = action == ReplayAction.MarkExtents
+            ? [.. log.Extents.Where(e => e < ExtentLimit(superBlock))]
+            : [];
         SuperBlock after = superBlock;
         if (action is not (ReplayAction.None or ReplayAction.RefuseVersion83Log))
         {
@@ -61,8 +63,8 @@ public sealed record OfflineReplay(
     public IReadOnlyList<int> Pages => [.. Extents.Select(OutOfSyncBitmap.PageOfExtent).Distinct()];
 
     /// <summary>
-    /// Sets the bits of the extents in one page as read from disk. Whole extents are set, so the last one may set bits past
-    /// the device end, which every reader ignores. Returns how many bits were clear before.
+    /// Sets the bits of the extents in one page as read from disk. Whole extents are set, so the last one may set bits
+    /// past the device end, which every reader ignores. Returns how many bits were clear before.
     /// </summary>
     public int MarkPage(int page, Span<byte> page4096)
     {
@@ -74,7 +76,8 @@ public sealed record OfflineReplay(
                 continue;
             }
 
-            Span<byte> bytes = page4096.Slice((int)(extent % ExtentsPerPage) * BitmapBytesPerExtent, BitmapBytesPerExtent);
+            Span<byte> bytes =
+                page4096.Slice((int)(extent % ExtentsPerPage) * BitmapBytesPerExtent, BitmapBytesPerExtent);
             foreach (byte value in bytes)
             {
                 added += 8 - System.Numerics.BitOperations.PopCount(value);
@@ -110,7 +113,8 @@ public sealed record OfflineReplay(
 
         if (Action == ReplayAction.MarkEverything)
         {
-            // Still unclean: a crash after the log was emptied must not make the next replay find an empty log and no flag.
+            // Still unclean: a crash after the log was emptied must not make the next replay find an empty log and no
+            // flag.
             SuperBlock marked = Before with { Flags = Before.Flags | SuperBlockFlags.FullSync };
             yield return CreateMetaData.WriteSuperBlock(layout, marked);
         }
@@ -138,8 +142,8 @@ public sealed record OfflineReplay(
             return superBlock.NeedsReplay ? ReplayAction.CleanLog : ReplayAction.None;
         }
 
-        // A log with transactions is emptied even on a disk that calls itself clean: the next session counts from a small
-        // number again, and would be read together with them.
+        // A log with transactions is emptied even on a disk that calls itself clean: the next session counts from a
+        // small number again, and would be read together with them.
         bool counts = superBlock.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
         return !counts ? ReplayAction.CleanLog
             : log.IsActiveSetUnknown ? ReplayAction.MarkEverything
@@ -147,9 +151,12 @@ public sealed record OfflineReplay(
     }
 
     private static bool IsVersion83Possible(SuperBlock superBlock) =>
-        superBlock.NeedsReplay && superBlock.Magic == SuperBlock.MagicNormal && superBlock.Ring == ActivityLogRing.Default;
+        superBlock.NeedsReplay && superBlock.Magic == SuperBlock.MagicNormal
+            && superBlock.Ring == ActivityLogRing.Default;
 
-    /// <summary>Extents up to the end of the last bitmap page of the device; the log may name others only by mistake.</summary>
+    /// <summary>
+    /// Extents up to the end of the last bitmap page of the device; the log may name others only by mistake.
+    /// </summary>
     private static ulong ExtentLimit(SuperBlock superBlock)
     {
         ulong bits = OutOfSyncBitmap.BitsFor(superBlock.SizeSectors);

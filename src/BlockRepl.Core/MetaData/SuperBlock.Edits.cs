@@ -6,7 +6,9 @@ namespace BlockRepl.Core.MetaData;
 /// <summary>The offline commands on an unattached disk, as functions of its superblock.</summary>
 public sealed partial record SuperBlock
 {
-    /// <summary>outdate: the data are consistent but old; null if they are not consistent (nothing may be written then).</summary>
+    /// <summary>
+    /// outdate: the data are consistent but old; null if they are not consistent (nothing may be written then).
+    /// </summary>
     public SuperBlock? Outdate() => Flags.HasFlag(SuperBlockFlags.Consistent)
         ? this with { Flags = Flags & ~SuperBlockFlags.WasUpToDate }
         : null;

@@ -14,7 +14,9 @@ public enum SuperBlockFlags : uint
     /// <summary>Own disk better than Inconsistent.</summary>
     Consistent = 0x001,
 
-    /// <summary>Own role Primary, or the peer's while it has no usable disk. Decides whether the activity log counts.</summary>
+    /// <summary>
+    /// Own role Primary, or the peer's while it has no usable disk. Decides whether the activity log counts.
+    /// </summary>
     PrimaryIndicator = 0x002,
     ConnectedIndicator = 0x004,
 
@@ -79,7 +81,9 @@ public sealed partial record SuperBlock
     /// <summary>The activity log may name extents: replay before use.</summary>
     public bool NeedsReplay => Magic == MagicUnclean || !Flags.HasFlag(SuperBlockFlags.ActivityLogClean);
 
-    /// <summary>Largest request in bytes to send a peer that has not said what it takes; never less than one block.</summary>
+    /// <summary>
+    /// Largest request in bytes to send a peer that has not said what it takes; never less than one block.
+    /// </summary>
     public uint EffectivePeerMaxBioBytes => Math.Max(PeerMaxBioBytes, Bytes);
 
     /// <summary>The shape of the activity log; old superblocks without stripe numbers mean the default one.</summary>
@@ -205,7 +209,8 @@ public sealed partial record SuperBlock
             return MetaDataError.BadOffsets;
         }
 
-        MetaDataLayout? stored = MetaDataLayout.FromOffsets(disk, MdSizeSectors, AlOffsetSectors, BmOffsetSectors, Ring);
+        MetaDataLayout? stored =
+            MetaDataLayout.FromOffsets(disk, MdSizeSectors, AlOffsetSectors, BmOffsetSectors, Ring);
         if (stored is null)
         {
             return MetaDataError.BadOffsets;
@@ -229,7 +234,8 @@ public sealed partial record SuperBlock
     private bool AreOffsetsPossible(BackingDisk disk)
     {
         bool inFront = AlOffsetSectors < 0;
-        if (inFront != (disk.Kind == MetaDataKind.Internal) || MdSizeSectors > disk.MetaDeviceSectors || BmOffsetSectors % 8 != 0)
+        if (inFront != (disk.Kind == MetaDataKind.Internal) || MdSizeSectors > disk.MetaDeviceSectors
+            || BmOffsetSectors % 8 != 0)
         {
             return false;
         }
@@ -249,6 +255,7 @@ public sealed partial record SuperBlock
                 && Ring == ActivityLogRing.Default;
         }
 
-        return AlOffsetSectors == MetaDataLayout.BlockSectors && BmOffsetSectors == MetaDataLayout.BlockSectors + logSectors;
+        return AlOffsetSectors == MetaDataLayout.BlockSectors
+            && BmOffsetSectors == MetaDataLayout.BlockSectors + logSectors;
     }
 }

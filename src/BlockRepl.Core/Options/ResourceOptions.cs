@@ -2,7 +2,9 @@ using BlockRepl.Core.Protocol;
 
 namespace BlockRepl.Core.Options;
 
-/// <summary>The configuration of one resource on one node, as far as the core needs it. Units are in the names.</summary>
+/// <summary>
+/// The configuration of one resource on one node, as far as the core needs it. Units are in the names.
+/// </summary>
 public sealed record ResourceOptions
 {
     public required string Name { get; init; }

@@ -5,7 +5,9 @@ namespace BlockRepl.Core.Protocol;
 /// <summary>Where a received bitmap is merged into.</summary>
 public interface IBitmapSink
 {
-    /// <summary>ORs whole 64-bit words; the bytes of each word in little-endian order, no bit beyond the bitmap's end.</summary>
+    /// <summary>
+    /// ORs whole 64-bit words; the bytes of each word in little-endian order, no bit beyond the bitmap's end.
+    /// </summary>
     void MergeWords(ulong firstWord, ReadOnlySpan<byte> littleEndianBytes);
 
     /// <summary>Sets the bits from the first to the last, both included.</summary>
@@ -13,8 +15,8 @@ public interface IBitmapSink
 }
 
 /// <summary>
-/// Takes the P_BITMAP and P_COMPRESSED_BITMAP packets of one transfer, in any mixture, and merges them into the sink. After
-/// a violation what came before it has been merged, which only ever adds blocks to be compared or copied.
+/// Takes the P_BITMAP and P_COMPRESSED_BITMAP packets of one transfer, in any mixture, and merges them into the sink.
+/// After a violation what came before it has been merged, which only ever adds blocks to be compared or copied.
 /// </summary>
 public sealed class BitmapReceiver
 {
@@ -36,8 +38,8 @@ public sealed class BitmapReceiver
 
     /// <summary>Takes the next packet.</summary>
     /// <returns>
-    /// None; BadLength for words that are not exactly as many as must follow; BadBitmapEncoding, BadBitmapCode; BitmapOverflow
-    /// for runs beyond the end or packets after it; UnknownCommand for any other command.
+    /// None; BadLength for words that are not exactly as many as must follow; BadBitmapEncoding, BadBitmapCode;
+    /// BitmapOverflow for runs beyond the end or packets after it; UnknownCommand for any other command.
     /// </returns>
     public ProtocolViolation Receive(Command command, ReadOnlySpan<byte> body, IBitmapSink sink)
     {

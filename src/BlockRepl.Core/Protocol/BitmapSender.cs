@@ -9,8 +9,8 @@ namespace BlockRepl.Core.Protocol;
 /// </summary>
 /// <remarks>
 /// Per packet, run lengths are tried first; where they take more room than the bits themselves, whole words are sent
-/// instead, from the last 64-bit boundary on (a few bits may so be sent twice, the receiver merges). A transfer that ends
-/// with whole words has an empty P_BITMAP behind it, one that ends with run lengths has not.
+/// instead, from the last 64-bit boundary on (a few bits may so be sent twice, the receiver merges). A transfer that
+/// ends with whole words has an empty P_BITMAP behind it, one that ends with run lengths has not.
 /// </remarks>
 public sealed class BitmapSender
 {
@@ -113,9 +113,12 @@ public sealed class BitmapSender
         return count * 8;
     }
 
-    private static bool IsSet(ReadOnlySpan<ulong> words, ulong bit) => (words[(int)(bit / 64)] >> (int)(bit % 64) & 1) != 0;
+    private static bool IsSet(ReadOnlySpan<ulong> words, ulong bit) =>
+        (words[(int)(bit / 64)] >> (int)(bit % 64) & 1) != 0;
 
-    /// <summary>The first bit from <paramref name="start"/> on that has not the value, or the end of the bitmap.</summary>
+    /// <summary>
+    /// The first bit from <paramref name="start"/> on that has not the value, or the end of the bitmap.
+    /// </summary>
     private ulong EndOfRun(ReadOnlySpan<ulong> words, ulong start, bool value)
     {
         ulong same = value ? ulong.MaxValue : 0;

@@ -5,10 +5,12 @@ namespace BlockRepl.Core.Protocol;
 // block request (24): sector (8) | block_id (8) | size in bytes (4) | pad, garbage (4)
 
 /// <summary>
-/// P_DATA_REQUEST, P_RS_DATA_REQUEST, P_RS_THIN_REQ, P_OV_REQUEST; P_OV_REPLY and P_CSUM_RS_REQUEST with a digest behind it.
+/// P_DATA_REQUEST, P_RS_DATA_REQUEST, P_RS_THIN_REQ, P_OV_REQUEST; P_OV_REPLY and P_CSUM_RS_REQUEST with a digest
+/// behind it.
 /// </summary>
 /// <param name="Sector">First sector of 512 bytes.</param>
-/// <param name="BlockId">Opaque to the receiver, echoed in the answer; read and written in one fixed byte order.</param>
+/// <param name="BlockId">Opaque to the receiver, echoed in the answer; read and written in one fixed byte
+/// order.</param>
 /// <param name="ByteCount">Multiple of 512, above 0, at most 1 MiB: the reader refuses anything else.</param>
 public readonly record struct BlockRequest(ulong Sector, ulong BlockId, int ByteCount) : IPacketBody
 {

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace BlockRepl.Core.Protocol;
 
 /// <summary>
-/// The limits that need a packet's fixed part: block sizes and sector numbers. Done by <see cref="PacketReader"/> before a
-/// payload is waited for, so that the structs of delivered packets hold values within these limits.
+/// The limits that need a packet's fixed part: block sizes and sector numbers. Done by <see cref="PacketReader"/>
+/// before a payload is waited for, so that the structs of delivered packets hold values within these limits.
 /// </summary>
 public static class BodyCheck
 {

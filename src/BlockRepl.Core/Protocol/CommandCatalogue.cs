@@ -31,8 +31,10 @@ public enum CommandPhase
 
 /// <summary>What a command looks like in one agreed version.</summary>
 /// <param name="Stream">Where it belongs; Unknown = on both streams.</param>
-/// <param name="FixedSize">Bytes of the fixed part: the least length, bulk commands aside (digest and payload are added).</param>
-/// <param name="MaxLength">Greatest length; equal to <paramref name="FixedSize"/> if nothing variable may follow.</param>
+/// <param name="FixedSize">Bytes of the fixed part: the least length, bulk commands aside (digest and payload are
+/// added).</param>
+/// <param name="MaxLength">Greatest length; equal to <paramref name="FixedSize"/> if nothing variable may
+/// follow.</param>
 /// <param name="IsBulk">Whether digest and payload follow the fixed part.</param>
 public readonly record struct CommandRule(
     StreamRole Stream, CommandPhase Phase, int FixedSize, int MaxLength, bool IsBulk);
@@ -134,7 +136,8 @@ public static partial class CommandCatalogue
         Command.State => Exactly(StreamRole.Data, StatePacket.Size),
         Command.StateChangeRequest or Command.ConnStateChangeRequest =>
             Exactly(StreamRole.Data, StateChangeRequestPacket.Size),
-        Command.StateChangeReply or Command.ConnStateChangeReply => Exactly(StreamRole.Meta, StateChangeReplyPacket.Size),
+        Command.StateChangeReply or Command.ConnStateChangeReply =>
+            Exactly(StreamRole.Meta, StateChangeReplyPacket.Size),
         Command.Ping or Command.PingAck => Exactly(StreamRole.Meta, 0),
         Command.BarrierAck => Exactly(StreamRole.Meta, BarrierAckPacket.Size),
         Command.RecvAck or Command.WriteAck or Command.RsWriteAck or Command.Superseded or Command.RetryWrite

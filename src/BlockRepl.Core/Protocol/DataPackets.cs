@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace BlockRepl.Core.Protocol;
 
-/// <summary>dp_flags of P_DATA, P_TRIM, P_ZEROES and P_WSAME; 0 in replies. The ack bits exist from version 100 on.</summary>
+/// <summary>
+/// dp_flags of P_DATA, P_TRIM, P_ZEROES and P_WSAME; 0 in replies. The ack bits exist from version 100 on.
+/// </summary>
 [Flags]
 public enum DataFlags : uint
 {
@@ -34,7 +36,8 @@ public enum DataFlags : uint
 
 /// <summary>The fixed part of P_DATA, P_DATA_REPLY and P_RS_DATA_REPLY; digest and payload follow.</summary>
 /// <param name="SequenceNumber">The sender's packet sequence number of the volume; 0 in replies.</param>
-public readonly record struct DataHeader(ulong Sector, ulong BlockId, uint SequenceNumber, DataFlags Flags) : IPacketBody
+public readonly record struct DataHeader(
+    ulong Sector, ulong BlockId, uint SequenceNumber, DataFlags Flags) : IPacketBody
 {
     public const int Size = 24;
 

@@ -37,7 +37,9 @@ public static class DigestAlgorithms
         _ => throw new ArgumentOutOfRangeException(nameof(algorithm)),
     };
 
-    /// <summary>Finds the algorithm of a Linux name (case matters, as in the kernel); false if it is not one of ours.</summary>
+    /// <summary>
+    /// Finds the algorithm of a Linux name (case matters, as in the kernel); false if it is not one of ours.
+    /// </summary>
     public static bool TryParse(string name, out DigestAlgorithm algorithm)
     {
         switch (name)

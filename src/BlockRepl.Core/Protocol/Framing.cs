@@ -1,7 +1,8 @@
 namespace BlockRepl.Core.Protocol;
 
 /// <summary>What a receiver must know to cut a stream into packets.</summary>
-/// <param name="AgreedVersion">Agreed protocol version: it decides the header's form. 80 before the features exchange.</param>
+/// <param name="AgreedVersion">Agreed protocol version: it decides the header's form. 80 before the features
+/// exchange.</param>
 /// <param name="Features">Agreed feature flags: they decide the length of P_SIZES.</param>
 /// <param name="PeerDigest">The algorithm whose digest precedes the peer's payloads.</param>
 public readonly record struct Framing(int AgreedVersion, FeatureFlags Features, DigestAlgorithm PeerDigest)

@@ -55,7 +55,9 @@ public static class HeaderCodec
         return 8;
     }
 
-    /// <summary>Reads a header from at least <see cref="Size"/> bytes. The command may be one that does not exist.</summary>
+    /// <summary>
+    /// Reads a header from at least <see cref="Size"/> bytes. The command may be one that does not exist.
+    /// </summary>
     /// <returns>None, BadMagic, NonZeroPad, or BadLength for lengths from 2^31 on.</returns>
     public static ProtocolViolation Read(ReadOnlySpan<byte> source, int agreedVersion, out PacketHeader header)
     {

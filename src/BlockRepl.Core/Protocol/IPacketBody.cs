@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 
 namespace BlockRepl.Core.Protocol;
 
-/// <summary>The fixed part of a packet. Implemented by structs only and called through constrained generics: no boxing.</summary>
+/// <summary>
+/// The fixed part of a packet. Implemented by structs only and called through constrained generics: no boxing.
+/// </summary>
 public interface IPacketBody
 {
     /// <summary>Bytes that <see cref="Encode"/> writes.</summary>

@@ -11,18 +11,20 @@ public enum ReadStatus
     /// <summary>A packet is complete, its bulk payload aside.</summary>
     Packet,
 
-    /// <summary>The bytes are no packet that may come here. The stream is of no use any more; the answer stays the same.</summary>
+    /// <summary>
+    /// The bytes are no packet that may come here. The stream is of no use any more; the answer stays the same.
+    /// </summary>
     Violation,
 }
 
 /// <summary>
-/// Cuts the bytes of one direction of one stream into packets. Incremental, any division of the input will do, and without
-/// allocation once constructed. It never takes a byte beyond the packet it reports.
+/// Cuts the bytes of one direction of one stream into packets. Incremental, any division of the input will do, and
+/// without allocation once constructed. It never takes a byte beyond the packet it reports.
 /// </summary>
 /// <remarks>
 /// A packet can change how the next ones are cut (P_CONNECTION_FEATURES, P_PROTOCOL), so deliver each packet and set
-/// <see cref="Framing"/> before the next call; and do not read a stream whose next packet nobody wants yet: the bytes of a
-/// meta stream may have arrived before the features on the data stream were evaluated.
+/// <see cref="Framing"/> before the next call; and do not read a stream whose next packet nobody wants yet: the bytes
+/// of a meta stream may have arrived before the features on the data stream were evaluated.
 /// </remarks>
 public sealed class PacketReader
 {
@@ -34,7 +36,9 @@ public sealed class PacketReader
 
     public Framing Framing { get; set; } = Framing.Initial;
 
-    /// <summary>Unknown until the first packet that belongs on one stream only; or set by who opened the stream.</summary>
+    /// <summary>
+    /// Unknown until the first packet that belongs on one stream only; or set by who opened the stream.
+    /// </summary>
     public StreamRole Role { get; set; }
 
     /// <summary>Why Read answered Violation.</summary>
@@ -49,10 +53,14 @@ public sealed class PacketReader
     /// <summary>The digest of the payload, computed by the peer; empty without payload or algorithm.</summary>
     public ReadOnlySpan<byte> Digest => _scratch.AsSpan(_shape.BodyBytes, _shape.DigestBytes);
 
-    /// <summary>Bytes of bulk payload that follow in the stream; the caller takes them before it calls Read again.</summary>
+    /// <summary>
+    /// Bytes of bulk payload that follow in the stream; the caller takes them before it calls Read again.
+    /// </summary>
     public int PayloadLength => _shape.PayloadBytes;
 
-    /// <summary>Takes bytes up to the end of the next packet's body and digest, and shortens the input by them.</summary>
+    /// <summary>
+    /// Takes bytes up to the end of the next packet's body and digest, and shortens the input by them.
+    /// </summary>
     public ReadStatus Read(ref ReadOnlySequence<byte> input)
     {
         if (Violation != ProtocolViolation.None)

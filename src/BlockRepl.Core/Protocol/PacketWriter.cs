@@ -27,7 +27,9 @@ public static class PacketWriter
         return header + body.Length;
     }
 
-    /// <summary>Header and fixed part of a packet to which the host appends digest and payload; its length counts them.</summary>
+    /// <summary>
+    /// Header and fixed part of a packet to which the host appends digest and payload; its length counts them.
+    /// </summary>
     public static int WriteHead<T>(
         Span<byte> destination,
         in Framing framing,

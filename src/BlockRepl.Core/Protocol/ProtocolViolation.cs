@@ -11,7 +11,9 @@ public enum ProtocolViolation
     /// <summary>The pad of a header100 is not zero.</summary>
     NonZeroPad,
 
-    /// <summary>A command that does not exist or does not belong on this stream, in this version or in this phase.</summary>
+    /// <summary>
+    /// A command that does not exist or does not belong on this stream, in this version or in this phase.
+    /// </summary>
     UnknownCommand,
 
     /// <summary>Length below the fixed part, or another than the command allows.</summary>

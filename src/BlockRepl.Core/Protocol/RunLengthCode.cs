@@ -55,7 +55,8 @@ public static class RunLengthCode
         int level = 0;
         while ((lookAhead & ((1UL << PrefixBits[level]) - 1)) != Prefixes[level])
         {
-            // Ends at the latest at the last level: its prefix is what is left of eight bits when all others do not fit.
+            // Ends at the latest at the last level: its prefix is what is left of eight bits when all others do not
+            // fit.
             level++;
         }
 
@@ -123,8 +124,8 @@ internal ref struct RunLengthReader(ReadOnlySpan<byte> code, int padBits)
     }
 
     /// <summary>
-    /// The next 64 bits; zeroes behind the last byte. What the pad bits hold does not matter: a prefix that reaches into
-    /// them belongs to a code word that does so too.
+    /// The next 64 bits; zeroes behind the last byte. What the pad bits hold does not matter: a prefix that reaches
+    /// into them belongs to a code word that does so too.
     /// </summary>
     private readonly ulong LookAhead()
     {

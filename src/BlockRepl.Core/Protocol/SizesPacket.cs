@@ -18,7 +18,9 @@ public enum DeviceSizeFlags : ushort
 // queue limits (24): physical block (4) | logical block (4) | alignment offset (4) | io_min (4) | io_opt (4)
 //   | discard (1) | discard zeroes (1) | write same (1) | zero (1)
 
-/// <summary>Properties of the sender's device, sent if the feature WriteSame is agreed. Kernels of today ignore them.</summary>
+/// <summary>
+/// Properties of the sender's device, sent if the feature WriteSame is agreed. Kernels of today ignore them.
+/// </summary>
 public readonly record struct QueueLimits(
     uint PhysicalBlockBytes,
     uint LogicalBlockBytes,

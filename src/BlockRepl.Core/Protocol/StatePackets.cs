@@ -35,7 +35,9 @@ public readonly record struct StateChangeRequestPacket(uint Mask, uint Value) : 
     }
 }
 
-/// <summary>P_STATE_CHG_REPLY and P_CONN_ST_CHG_REPLY (4 bytes): at least 1 = done, below = the reason of the refusal.</summary>
+/// <summary>
+/// P_STATE_CHG_REPLY and P_CONN_ST_CHG_REPLY (4 bytes): at least 1 = done, below = the reason of the refusal.
+/// </summary>
 public readonly record struct StateChangeReplyPacket(int Code) : IPacketBody
 {
     public const int Size = 4;

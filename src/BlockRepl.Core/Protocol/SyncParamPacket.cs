@@ -9,8 +9,8 @@ namespace BlockRepl.Core.Protocol;
 // Names are padded with zeroes, at least one.
 
 /// <summary>
-/// P_SYNC_PARAM (up to version 88) and P_SYNC_PARAM89. What a version does not carry is left out when written, and is 0 or
-/// "" when read.
+/// P_SYNC_PARAM (up to version 88) and P_SYNC_PARAM89. What a version does not carry is left out when written, and is 0
+/// or "" when read.
 /// </summary>
 /// <param name="ResyncRate">KiB/s.</param>
 /// <param name="VerifyAlgorithm">Linux name, "" = none.</param>
@@ -35,7 +35,9 @@ public readonly record struct SyncParamPacket(
     public static Command CommandFor(int agreedVersion) =>
         agreedVersion >= 89 ? Command.SyncParam89 : Command.SyncParam;
 
-    /// <returns>None, or BadContent: a name that is no zero-terminated printable text, or a number from 2^31 on.</returns>
+    /// <returns>
+    /// None, or BadContent: a name that is no zero-terminated printable text, or a number from 2^31 on.
+    /// </returns>
     public static ProtocolViolation TryDecode(ReadOnlySpan<byte> body, in Framing framing, out SyncParamPacket packet)
     {
         packet = default;

@@ -4,8 +4,8 @@ namespace BlockRepl.Core.Resync;
 
 /// <summary>
 /// Decides how many 4 KiB requests a SyncTarget (or VerifyS) sends in each step of 100 ms. Integer arithmetic; sizes in
-/// sectors. Without c-plan-ahead the rate is fixed; else the difference between what should be in flight and what is, or is
-/// planned to be, is spread over the next c-plan-ahead steps.
+/// sectors. Without c-plan-ahead the rate is fixed; else the difference between what should be in flight and what is,
+/// or is planned to be, is spread over the next c-plan-ahead steps.
 /// </summary>
 public sealed class ResyncController
 {

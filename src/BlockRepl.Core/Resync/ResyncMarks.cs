@@ -76,7 +76,9 @@ public sealed class ResyncMarks
     public long MeanKiBPerSecond(long nowNs, ulong leftBlocks) =>
         KiBPerBlock * Done(TotalBlocks, leftBlocks) / ElapsedSeconds(nowNs);
 
-    /// <summary>The numbers that the status shows; the recent speed is read from the oldest mark that is safe to use.</summary>
+    /// <summary>
+    /// The numbers that the status shows; the recent speed is read from the oldest mark that is safe to use.
+    /// </summary>
     public ResyncProgress Progress(long nowNs, ulong leftBlocks, int wantKiBPerSecond)
     {
         int mark = (_last + 2) % Count;

@@ -26,7 +26,9 @@ public enum SizeError
 {
     None = 0,
 
-    /// <summary>The configured size is above what the disk holds, or the disk is smaller than the running device.</summary>
+    /// <summary>
+    /// The configured size is above what the disk holds, or the disk is smaller than the running device.
+    /// </summary>
     DiskTooSmall = 111,
 
     /// <summary>An activity-log layout change leaves less room than the wanted size.</summary>

@@ -54,7 +54,9 @@ public enum NewSpaceResync
 {
     None,
 
-    /// <summary>Now, without bitmap exchange: Primary, or with equal roles the node with resolve-conflicts, is the source.</summary>
+    /// <summary>
+    /// Now, without bitmap exchange: Primary, or with equal roles the node with resolve-conflicts, is the source.
+    /// </summary>
     Now,
 
     /// <summary>A disk is missing: remember "disk grew".</summary>
@@ -66,7 +68,8 @@ public enum NewSpaceResync
 /// <param name="LimitSectors">The configured size in memory from now on.</param>
 /// <param name="Resized">The device's size changes; with a disk the superblock must be written.</param>
 /// <param name="MustReply">Send P_SIZES with the same flags.</param>
-/// <param name="Warning">A sentence for the log if the nodes' sizes differ much or the limit is too large; else null.</param>
+/// <param name="Warning">A sentence for the log if the nodes' sizes differ much or the limit is too large; else
+/// null.</param>
 public readonly record struct SizesVerdict(
     ulong DeviceSectors,
     ulong LimitSectors,
@@ -169,7 +172,8 @@ public static class SizesDecision
         }
 
         return DifferMuch(input.OwnLimitSectors, input.PeerLimitSectors)
-            ? $"the configured sizes differ much: {input.OwnLimitSectors} sectors here, {input.PeerLimitSectors} on the peer"
+            ? $"the configured sizes differ much: {input.OwnLimitSectors} sectors here, "
+                + $"{input.PeerLimitSectors} on the peer"
             : null;
     }
 

@@ -16,7 +16,9 @@ public readonly record struct RuleContext
     /// <summary>The peer is Primary in another volume of this resource.</summary>
     public bool OtherVolumePeerPrimary { get; init; }
 
-    /// <summary>The volume's configured policy; it counts only while the present disk is Inconsistent or better.</summary>
+    /// <summary>
+    /// The volume's configured policy; it counts only while the present disk is Inconsistent or better.
+    /// </summary>
     public FencingPolicy Fencing { get; init; }
 
     public bool HasVerifyAlgorithm { get; init; }

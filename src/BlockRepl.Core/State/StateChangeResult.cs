@@ -52,7 +52,8 @@ public static class StateChangeResults
         StateChangeResult.TwoPrimaries =>
             "The peer is Primary and two primaries are not allowed: make the peer Secondary first.",
         StateChangeResult.NoUpToDateDisk =>
-            "No up-to-date data can be reached: connect to a node that has them, or use --force if this copy shall count.",
+            "No up-to-date data can be reached: connect to a node that has them, "
+            + "or use --force if this copy shall count.",
         StateChangeResult.NoLocalDisk => "A resync needs a disk on this node: attach it first.",
         StateChangeResult.NoRemoteDisk => "A resync needs a disk on the peer: attach it there first.",
         StateChangeResult.ConnectedOutdates =>

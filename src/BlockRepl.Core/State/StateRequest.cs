@@ -1,6 +1,8 @@
 namespace BlockRepl.Core.State;
 
-/// <summary>A wanted change as it travels in P_STATE_CHG_REQ: the fields to change (mask) and what they become.</summary>
+/// <summary>
+/// A wanted change as it travels in P_STATE_CHG_REQ: the fields to change (mask) and what they become.
+/// </summary>
 public readonly record struct StateRequest(uint Mask, uint Value)
 {
     public static readonly StateRequest BecomePrimary = new(VolumeState.RoleMask, (uint)Role.Primary);
@@ -47,8 +49,8 @@ public readonly record struct StateRequest(uint Mask, uint Value)
     public VolumeState Apply(VolumeState state) => VolumeState.FromWord((state.ToWord() & ~Mask) | Value);
 
     /// <summary>
-    /// The peer's request seen from here: own and peer fields swapped, the connection mirrored. A connection state that no
-    /// peer may ask for becomes StandAlone, which the transition check refuses.
+    /// The peer's request seen from here: own and peer fields swapped, the connection mirrored. A connection state that
+    /// no peer may ask for becomes StandAlone, which the transition check refuses.
     /// </summary>
     public StateRequest TranslateFromPeer() => new(TranslateWord(Mask), TranslateWord(Value));
 

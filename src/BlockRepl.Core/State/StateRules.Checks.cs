@@ -6,8 +6,8 @@ namespace BlockRepl.Core.State;
 public static partial class StateRules
 {
     /// <summary>
-    /// Check A, for every change: is there a way from the old to the new connection state? NothingToDo if the connection
-    /// state stays.
+    /// Check A, for every change: is there a way from the old to the new connection state? NothingToDo if the
+    /// connection state stays.
     /// </summary>
     public static StateChangeResult CheckTransition(in VolumeState old, in VolumeState wanted) =>
         old.Disk == DiskState.Diskless && wanted.Disk == DiskState.Failed
@@ -137,7 +137,9 @@ public static partial class StateRules
     private static bool IsStartingSync(ConnectionState connection) =>
         connection is ConnectionState.StartingSyncS or ConnectionState.StartingSyncT;
 
-    /// <summary>Check C, for soft changes: the last condition that holds decides, so they are asked from the end.</summary>
+    /// <summary>
+    /// Check C, for soft changes: the last condition that holds decides, so they are asked from the end.
+    /// </summary>
     public static StateChangeResult CheckSoftTransition(in VolumeState old, in VolumeState wanted, in RuleContext c)
     {
         ConnectionState from = old.Connection;
@@ -225,7 +227,8 @@ public static partial class StateRules
     }
 
     /// <summary>
-    /// With an up-to-date peer this disk is about to be told that it is a sync target; becoming Primary must wait for that.
+    /// With an up-to-date peer this disk is about to be told that it is a sync target; becoming Primary must wait for
+    /// that.
     /// </summary>
     private static bool PromotesDuringDecision(in VolumeState old, in VolumeState wanted) =>
         old.Role == Role.Secondary

@@ -5,7 +5,9 @@ namespace BlockRepl.Core.State;
 /// <summary>What a state means for meta data and for I/O.</summary>
 public static partial class StateRules
 {
-    /// <summary>The superblock flags that a state change recomputes or (AL_CLEAN) clears; the others are kept.</summary>
+    /// <summary>
+    /// The superblock flags that a state change recomputes or (AL_CLEAN) clears; the others are kept.
+    /// </summary>
     public const uint MetaDataFlagsMask = 0x0f7;
 
     private const uint ConsistentFlag = 0x001;

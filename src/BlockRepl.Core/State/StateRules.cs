@@ -1,14 +1,15 @@
 namespace BlockRepl.Core.State;
 
 /// <summary>
-/// DRBD's rules about states: what a wanted state implies, which changes are refused and what a state means for I/O and meta
-/// data. Pure functions; both nodes must come to the same conclusions.
+/// DRBD's rules about states: what a wanted state implies, which changes are refused and what a state means for I/O and
+/// meta data. Pure functions; both nodes must come to the same conclusions.
 /// </summary>
 public static partial class StateRules
 {
     /// <summary>
-    /// Checks a sanitised change. <paramref name="hard"/>: a fact that cannot be refused (errors, forced commands, what the
-    /// peer reports); only impossible transitions are. NothingToDo if the states are equal, else Success or the reason.
+    /// Checks a sanitised change. <paramref name="hard"/>: a fact that cannot be refused (errors, forced commands, what
+    /// the peer reports); only impossible transitions are. NothingToDo if the states are equal, else Success or the
+    /// reason.
     /// </summary>
     public static StateChangeResult Check(in VolumeState old, in VolumeState wanted, in RuleContext c, bool hard)
     {
@@ -31,7 +32,8 @@ public static partial class StateRules
         RuleContext effective = WithEffectiveFencing(old, c);
         StateChangeResult validity = CheckState(wanted, effective);
 
-        // A state that is bad already may be left for another one that is bad in the same way: else there is no way out.
+        // A state that is bad already may be left for another one that is bad in the same way: else there is no way
+        // out.
         if (!validity.Succeeded() && CheckState(old, effective) != validity)
         {
             return validity;

@@ -3,8 +3,8 @@ using System.Text;
 namespace BlockRepl.Core.State;
 
 /// <summary>
-/// The whole state of one volume on one node. The suspend flags belong to the resource and are the same in all its volumes;
-/// the connection is common to all volumes below Connected. As a 32-bit word (P_STATE, P_STATE_CHG_REQ):
+/// The whole state of one volume on one node. The suspend flags belong to the resource and are the same in all its
+/// volumes; the connection is common to all volumes below Connected. As a 32-bit word (P_STATE, P_STATE_CHG_REQ):
 /// <code>
 ///   0-1 role   2-3 peer role   4-8 connection   9-12 disk   13-16 peer disk
 ///   17 susp   18 aftr_isp   19 peer_isp   20 user_isp   21 susp_nod   22 susp_fen   23-31 zero
@@ -77,7 +77,9 @@ public readonly record struct VolumeState
         | (SuspendedNoData ? SuspendedNoDataBit : 0)
         | (SuspendedFencing ? SuspendedFencingBit : 0);
 
-    /// <summary>Reads a word as it is; values without a name stay as they are, see <see cref="IsWellFormed"/>.</summary>
+    /// <summary>
+    /// Reads a word as it is; values without a name stay as they are, see <see cref="IsWellFormed"/>.
+    /// </summary>
     public static VolumeState FromWord(uint word) => new()
     {
         Role = (Role)(word & RoleMask),
@@ -105,7 +107,9 @@ public readonly record struct VolumeState
             && s.PeerDisk <= DiskState.UpToDate;
     }
 
-    /// <summary>As an operator knows it: <c>Secondary/Primary Connected UpToDate/UpToDate</c>, then the flags that are set.</summary>
+    /// <summary>
+    /// As an operator knows it: <c>Secondary/Primary Connected UpToDate/UpToDate</c>, then the flags that are set.
+    /// </summary>
     public override string ToString()
     {
         StringBuilder text = new();

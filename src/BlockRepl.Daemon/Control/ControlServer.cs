@@ -12,8 +12,8 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.Daemon.Control;
 
 /// <summary>
-/// The control socket: requests and replies as lines of JSON. Only the daemon's user can open it; still nothing that comes
-/// from it may cost more than a bounded line, a bounded number of clients and a bounded time.
+/// The control socket: requests and replies as lines of JSON. Only the daemon's user can open it; still nothing that
+/// comes from it may cost more than a bounded line, a bounded number of clients and a bounded time.
 /// </summary>
 internal sealed class ControlServer(
     NodeLocation location, CommandDispatcher dispatcher, ILogger<ControlServer> logger) : BackgroundService
@@ -37,7 +37,8 @@ internal sealed class ControlServer(
         catch (Exception error) when (error is SocketException or IOException or UnauthorizedAccessException)
         {
             socket.Dispose();
-            throw new StartupException($"the control socket {location.ControlSocketPath} cannot be made: {error.Message}");
+            throw new StartupException(
+                $"the control socket {location.ControlSocketPath} cannot be made: {error.Message}");
         }
 
         _listener = socket;
@@ -100,7 +101,8 @@ internal sealed class ControlServer(
         try
         {
             await using var stream = new NetworkStream(client, ownsSocket: true);
-            PipeReader reader = PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 4096, leaveOpen: true));
+            PipeReader reader =
+                PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 4096, leaveOpen: true));
             while (await ReceiveLineAsync(reader, stopping) is { } line)
             {
                 ControlReply reply = Parse(line, out ControlRequest? request) is { } refusal
@@ -195,7 +197,11 @@ internal sealed class ControlServer(
             problem = error.Message;
         }
 
-        return new ControlReply { ExitCode = ExitCodes.Usage, Messages = [$"The request is not understood: {problem}"] };
+        return new ControlReply
+        {
+            ExitCode = ExitCodes.Usage,
+            Messages = [$"The request is not understood: {problem}"],
+        };
     }
 
     /// <summary>Carries a request out; while it runs the client's going away is noticed, which ends a wait.</summary>

@@ -14,7 +14,8 @@ namespace BlockRepl.Daemon.Hosting;
 internal static class DaemonHost
 {
     public static string Version { get; } =
-        typeof(DaemonHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "?";
+        typeof(DaemonHost).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?
+            .InformationalVersion.Split('+')[0] ?? "?";
 
     /// <summary>Long enough for every resource to drain, demote and say goodbye to its peer.</summary>
     private static readonly TimeSpan ShutdownTime = TimeSpan.FromSeconds(60);

@@ -6,7 +6,9 @@ using Microsoft.Extensions.Logging;
 
 namespace BlockRepl.Daemon.Hosting;
 
-/// <summary>Begins and ends the node's life: NBD server first, at the end NBD clients off, then every resource down.</summary>
+/// <summary>
+/// Begins and ends the node's life: NBD server first, at the end NBD clients off, then every resource down.
+/// </summary>
 internal sealed class NodeService(
     DaemonOptions options,
     Node node,
@@ -24,7 +26,8 @@ internal sealed class NodeService(
         try
         {
             _nbd = NbdServer.Start(
-                new NbdServerOptions { UnixSocketPath = location.NbdSocketPath, TcpAddress = options.NbdTcp }, node, nbdLogger);
+                new NbdServerOptions { UnixSocketPath = location.NbdSocketPath, TcpAddress = options.NbdTcp }, node,
+                nbdLogger);
         }
         catch (IOException error)
         {
@@ -50,8 +53,8 @@ internal sealed class NodeService(
     }
 
     /// <summary>
-    /// 1. No client may be left that believes in a device. 2. Each resource is demoted, says goodbye to its peer and closes
-    /// its disk clean, so that the next start needs neither replay nor resync.
+    /// 1. No client may be left that believes in a device. 2. Each resource is demoted, says goodbye to its peer and
+    /// closes its disk clean, so that the next start needs neither replay nor resync.
     /// </summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {

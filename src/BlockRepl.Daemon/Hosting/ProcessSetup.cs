@@ -5,8 +5,8 @@ using Mono.Unix.Native;
 namespace BlockRepl.Daemon.Hosting;
 
 /// <summary>
-/// Protects the process as one that others' memory depends on: to free memory the kernel writes dirty pages to the replicated
-/// device, that is through this process, which must then neither wait for memory nor be killed for it.
+/// Protects the process as one that others' memory depends on: to free memory the kernel writes dirty pages to the
+/// replicated device, that is through this process, which must then neither wait for memory nor be killed for it.
 /// </summary>
 internal static class ProcessSetup
 {
@@ -25,7 +25,8 @@ internal static class ProcessSetup
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             Log.ProtectionRefused(
-                logger, "Protection from the OOM killer", error.Message, "set OOMScoreAdjust=-1000 in the unit, or run as root");
+                logger, "Protection from the OOM killer", error.Message,
+                "set OOMScoreAdjust=-1000 in the unit, or run as root");
         }
     }
 

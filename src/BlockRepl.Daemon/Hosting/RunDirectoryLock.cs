@@ -9,15 +9,17 @@ internal sealed class RunDirectoryLock : IDisposable
 
     private RunDirectoryLock(FileStream file) => _file = file;
 
-    /// <summary>Creates the directory if need be and takes the lock, which ends with the process, however it ends.</summary>
+    /// <summary>
+    /// Creates the directory if need be and takes the lock, which ends with the process, however it ends.
+    /// </summary>
     /// <exception cref="StartupException">The directory cannot be used, or another daemon has it.</exception>
     public static RunDirectoryLock Take(NodeLocation location)
     {
         if (location.ControlSocketPath.Length > NodeLocation.LongestSocketPath)
         {
             throw new StartupException(
-                $"the path {location.ControlSocketPath} is longer than {NodeLocation.LongestSocketPath} characters, which no "
-                + "socket can have; choose a shorter --run-dir.");
+                $"the path {location.ControlSocketPath} is longer than {NodeLocation.LongestSocketPath} characters, "
+                + "which no socket can have; choose a shorter --run-dir.");
         }
 
         try
@@ -27,8 +29,8 @@ internal sealed class RunDirectoryLock : IDisposable
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new StartupException(
-                $"the run directory {location.RunDirectory} cannot be created: {error.Message} Run as root, or choose another "
-                + "with --run-dir.");
+                $"the run directory {location.RunDirectory} cannot be created: {error.Message} Run as root, or choose "
+                + "another with --run-dir.");
         }
 
         try
@@ -41,13 +43,14 @@ internal sealed class RunDirectoryLock : IDisposable
         }
         catch (UnauthorizedAccessException error)
         {
-            throw new StartupException($"{location.LockPath}: {error.Message} Run as root, or choose another --run-dir.");
+            throw new StartupException(
+                $"{location.LockPath}: {error.Message} Run as root, or choose another --run-dir.");
         }
         catch (IOException error)
         {
             throw new StartupException(
-                $"the run directory {location.RunDirectory} is in use by another blockrepld ({error.Message}). Stop that one, "
-                + "or choose another --run-dir.");
+                $"the run directory {location.RunDirectory} is in use by another blockrepld ({error.Message}). Stop "
+                + "that one, or choose another --run-dir.");
         }
     }
 

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace BlockRepl.Daemon.Hosting;
 
-/// <summary>Tells systemd how the daemon is (sd_notify): datagrams to the socket that NOTIFY_SOCKET names. Without it, nothing.</summary>
+/// <summary>
+/// Tells systemd how the daemon is (sd_notify): datagrams to the socket that NOTIFY_SOCKET names. Without it, nothing.
+/// </summary>
 internal sealed class SystemdNotifier(ILogger<SystemdNotifier> logger)
 {
     private readonly string? _path = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");

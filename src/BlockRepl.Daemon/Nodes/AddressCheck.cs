@@ -4,7 +4,9 @@ using BlockRepl.Configuration;
 
 namespace BlockRepl.Daemon.Nodes;
 
-/// <summary>Whether a resource's own address is this machine's: if not, no peer would ever reach it, and nobody would know why.</summary>
+/// <summary>
+/// Whether a resource's own address is this machine's: if not, no peer would ever reach it, and nobody would know why.
+/// </summary>
 internal static class AddressCheck
 {
     public static bool IsLocal(HostEndpoint own)
@@ -19,11 +21,13 @@ internal static class AddressCheck
         }
         catch (SocketException error)
         {
-            return error.SocketErrorCode is not (SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported);
+            return error.SocketErrorCode is not (
+                SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported);
         }
     }
 
     public static string Describe(ResourceConfiguration resource) =>
-        $"{resource.Own.Position}: in resource {resource.Name}, on {resource.Own.Name}: the address {resource.Own.Address} is on no "
-        + "interface of this machine. Correct it, bring the interface up, or set disable-ip-verification in global { }.";
+        $"{resource.Own.Position}: in resource {resource.Name}, on {resource.Own.Name}: the address "
+        + $"{resource.Own.Address} is on no interface of this machine. Correct it, bring the interface up, "
+        + "or set disable-ip-verification in global { }.";
 }

@@ -36,12 +36,14 @@ internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<Co
         {
             throw;
         }
-        catch (Exception error) when (error is TimeoutException or IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception error)
+            when (error is TimeoutException or IOException or OperationCanceledException or ObjectDisposedException)
         {
             string reason = error switch
             {
                 ObjectDisposedException => "the resource was taken down meanwhile.",
-                TimeoutException => "it takes too long (cmd-timeout-medium); it may still be carried out, see 'blockrepl status'.",
+                TimeoutException =>
+                    "it takes too long (cmd-timeout-medium); it may still be carried out, see 'blockrepl status'.",
                 _ => error.Message,
             };
             Log.CommandRefused(logger, request.Command, request.Target, ExitCodes.CannotExecute, reason);
@@ -78,7 +80,8 @@ internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<Co
             default:
                 return StateCommands.Knows(request.Command)
                     ? _state.ExecuteAsync(request, target)
-                    : Task.FromResult(Refuse($"the daemon knows no command '{request.Command}'; are both of the same version?"));
+                    : Task.FromResult(
+                        Refuse($"the daemon knows no command '{request.Command}'; are both of the same version?"));
         }
     }
 
@@ -86,7 +89,8 @@ internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<Co
     {
         if (reply.ExitCode != 0)
         {
-            Log.CommandRefused(logger, request.Command, request.Target, reply.ExitCode, string.Join(" | ", reply.Messages));
+            Log.CommandRefused(
+                logger, request.Command, request.Target, reply.ExitCode, string.Join(" | ", reply.Messages));
         }
         else if (request.Command is "up" or "down" || StateCommands.Knows(request.Command))
         {

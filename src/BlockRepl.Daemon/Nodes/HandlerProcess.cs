@@ -7,7 +7,9 @@ using Microsoft.Extensions.Logging;
 
 namespace BlockRepl.Daemon.Nodes;
 
-/// <summary>Runs a resource's configured handlers as shell commands, with the environment that DRBD's scripts expect.</summary>
+/// <summary>
+/// Runs a resource's configured handlers as shell commands, with the environment that DRBD's scripts expect.
+/// </summary>
 internal sealed class HandlerProcess(
     NodeLocation location, ResourceConfiguration resource, GlobalSettings global, ILogger logger)
 {

@@ -9,8 +9,8 @@ namespace BlockRepl.Daemon.Nodes;
 internal sealed class LifeCommands(Node node)
 {
     /// <summary>
-    /// Reads the configuration, starts each resource, attaches its volumes, connects. A step that fails ends the steps of this
-    /// resource; what was reached stays. Any failure makes exit code 1.
+    /// Reads the configuration, starts each resource, attaches its volumes, connects. A step that fails ends the steps
+    /// of this resource; what was reached stays. Any failure makes exit code 1.
     /// </summary>
     public async Task<ControlReply> UpAsync(Target target)
     {
@@ -78,7 +78,8 @@ internal sealed class LifeCommands(Node node)
     private static async Task BringUpAsync(UpResource resource, int? volume, ReplyBuilder reply)
     {
         bool attached = true;
-        foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(known => volume is null || known.Number == volume))
+        foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(
+            known => volume is null || known.Number == volume))
         {
             CommandResult result = await Limits.WithinAsync(resource.Running.AttachAsync(known.Number));
             attached &= reply.Note($"{resource.Name}/{known.Number}", result);
@@ -90,7 +91,9 @@ internal sealed class LifeCommands(Node node)
             return;
         }
 
-        reply.Note(resource.Name, await Limits.WithinAsync(resource.Running.ExecuteAsync(new AdminCommand.Connect(false, false))));
+        reply.Note(
+            resource.Name,
+            await Limits.WithinAsync(resource.Running.ExecuteAsync(new AdminCommand.Connect(false, false))));
     }
 }
 

@@ -14,7 +14,9 @@ internal sealed record UpResource(ResourceConfiguration Configuration, IRunningR
     public string Name => Configuration.Name;
 }
 
-/// <summary>The resources that are up on this node, and the volumes that front ends find. Used from any thread.</summary>
+/// <summary>
+/// The resources that are up on this node, and the volumes that front ends find. Used from any thread.
+/// </summary>
 internal sealed class Node(NodeLocation location, IResourceFactory factory, ILogger<Node> logger) : IVolumeDirectory
 {
     /// <summary>How long a client that was told to go may take before its resource is stopped without it.</summary>
@@ -24,7 +26,9 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
 
     private readonly ConcurrentDictionary<string, UpResource> _up = new(StringComparer.Ordinal);
 
-    /// <summary>Held while a resource comes up or goes down; one for each name ever used, which configuration bounds.</summary>
+    /// <summary>
+    /// Held while a resource comes up or goes down; one for each name ever used, which configuration bounds.
+    /// </summary>
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _gates = new(StringComparer.Ordinal);
 
     private volatile bool _stopping;
@@ -58,8 +62,8 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
     }
 
     /// <summary>
-    /// The resource, started now unless it runs. One that runs without disk, connection and role is started anew, so that a
-    /// corrected configuration counts. Only between <see cref="EnterAsync"/> and its end.
+    /// The resource, started now unless it runs. One that runs without disk, connection and role is started anew, so
+    /// that a corrected configuration counts. Only between <see cref="EnterAsync"/> and its end.
     /// </summary>
     public async Task<UpResource> StartAsync(ResourceConfiguration configuration, GlobalSettings global)
     {

@@ -55,7 +55,9 @@ internal sealed class StateCommands(Node node)
             if (node.Up.Count == 0)
             {
                 reply.Fail(
-                    ExitCodes.Refused, ExitCodes.Describe("all", unknownResource, "no resource is up; bring them up with: blockrepl up all"));
+                    ExitCodes.Refused,
+                    ExitCodes.Describe(
+                        "all", unknownResource, "no resource is up; bring them up with: blockrepl up all"));
             }
 
             return node.Up;
@@ -72,7 +74,10 @@ internal sealed class StateCommands(Node node)
 
             reply.Fail(
                 ExitCodes.Refused,
-                ExitCodes.Describe(target.Resource, unknownResource, $"it is not up; bring it up with: blockrepl up {target.Resource}"));
+                ExitCodes.Describe(
+                    target.Resource,
+                    unknownResource,
+                    $"it is not up; bring it up with: blockrepl up {target.Resource}"));
             return [];
         }
 
@@ -91,7 +96,8 @@ internal sealed class StateCommands(Node node)
     private static async Task ExecuteOnVolumesAsync(
         ControlRequest request, UpResource resource, int? volume, ReplyBuilder reply)
     {
-        foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(known => volume is null || known.Number == volume))
+        foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(
+            known => volume is null || known.Number == volume))
         {
             Task<CommandResult> task = request.Command switch
             {

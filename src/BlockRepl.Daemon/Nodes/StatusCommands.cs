@@ -48,7 +48,8 @@ internal sealed class StatusCommands(Node node)
         if (target.Resource is not null && node.Find(target.Resource) is null && command is "cstate" or "dstate"
             && node.ReadConfiguration().Find(target.Resource!) is { } down)
         {
-            foreach (VolumeConfiguration volume in down.Volumes.Where(volume => target.Volume is null || volume.Number == target.Volume))
+            foreach (VolumeConfiguration volume in down.Volumes.Where(
+                volume => target.Volume is null || volume.Number == target.Volume))
             {
                 reply.AddOutput("Unconfigured");
             }
@@ -86,7 +87,8 @@ internal sealed class StatusCommands(Node node)
         char primary = Bit(status.Role == Role.Primary);
         char connected = Bit(status.Connection >= ConnectionState.Connected);
         char peerOutdated = Bit(status.PeerDisk is DiskState.Inconsistent or DiskState.Outdated);
-        return $"{status.Uuids.Current:X16}:{status.Uuids.Bitmap:X16}:{status.Uuids.History1:X16}:{status.Uuids.History2:X16}:"
+        return $"{status.Uuids.Current:X16}:{status.Uuids.Bitmap:X16}:"
+            + $"{status.Uuids.History1:X16}:{status.Uuids.History2:X16}:"
             + $"{consistent}:{upToDate}:{primary}:{connected}:0:{peerOutdated}:0";
     }
 

@@ -81,8 +81,8 @@ internal sealed class WaitCommands(Node node, TimeProvider time)
     private readonly record struct Outcome(IReadOnlyList<string> Remarks, string? Failure);
 
     /// <summary>
-    /// Null while waiting makes sense. For wait-connect a volume that gave up (StandAlone, after a split brain) ends the wait
-    /// as a success, as in DRBD: the boot must go on.
+    /// Null while waiting makes sense. For wait-connect a volume that gave up (StandAlone, after a split brain) ends
+    /// the wait as a success, as in DRBD: the boot must go on.
     /// </summary>
     private static Verdict? Judge(IReadOnlyList<VolumeStatus> volumes, bool forSync, bool waitAfterSplitBrain)
     {
@@ -106,8 +106,8 @@ internal sealed class WaitCommands(Node node, TimeProvider time)
     }
 
     /// <summary>
-    /// Plainly connected. Good data on one side only means that a resync is about to begin: after 'primary --force' the two
-    /// nodes talk about it for a moment, in which a script must not be told that all is done.
+    /// Plainly connected. Good data on one side only means that a resync is about to begin: after 'primary --force' the
+    /// two nodes talk about it for a moment, in which a script must not be told that all is done.
     /// </summary>
     private static bool IsInSync(VolumeStatus volume)
     {
@@ -116,11 +116,13 @@ internal sealed class WaitCommands(Node node, TimeProvider time)
         return volume.Connection == ConnectionState.Connected && !aboutToSync;
     }
 
-    private static bool IsBehind(DiskState disk) => disk is DiskState.Negotiating or DiskState.Inconsistent or DiskState.Outdated;
+    private static bool IsBehind(DiskState disk) =>
+        disk is DiskState.Negotiating or DiskState.Inconsistent or DiskState.Outdated;
 
     private static string? Explain(Verdict verdict, string resource) => verdict == Verdict.Reached
         ? null
-        : $"{resource}: it is StandAlone, so nothing will be synchronised; connect it with: blockrepl connect {resource}";
+        : $"{resource}: it is StandAlone, so nothing will be synchronised; connect it with: "
+            + $"blockrepl connect {resource}";
 
     private static string Describe(string resource, TimeSpan limit, IReadOnlyList<VolumeStatus> status) =>
         $"{resource}: not reached within {limit.TotalSeconds:0} s; the connection is "
@@ -157,14 +159,16 @@ internal sealed record WaitTimes(
         {
             if (outdated > 0)
             {
-                remarks.Add($"{resource}: outdated-wfc-timeout must not be longer than degr-wfc-timeout; {wait} s are used.");
+                remarks.Add(
+                    $"{resource}: outdated-wfc-timeout must not be longer than degr-wfc-timeout; {wait} s are used.");
             }
 
             // DRBD's tool takes wfc here, although it says degr: the same number makes the same boot.
             outdated = wait;
         }
 
-        return new WaitTimes(wait, degraded, outdated, request.WaitAfterSplitBrain ?? startup.WaitAfterSplitBrain, remarks);
+        return new WaitTimes(
+            wait, degraded, outdated, request.WaitAfterSplitBrain ?? startup.WaitAfterSplitBrain, remarks);
     }
 
     /// <summary>Which one counts is decided once, by what is known when the wait begins.</summary>
