@@ -66,7 +66,8 @@ public sealed class CommandTests
         Assert.Equal(11, exit);
         Assert.Equal("r0: State change failed: (-12) the device is open; unmount it.\n", errors);
         r0.Refusals[typeof(AdminCommand.Down)] = new CommandResult(-12, "(-12) The device is open.");
-        Assert.Equal("r0: State change failed: (-12) The device is open.\n", (await node.RunAsync("down", "r0")).Errors);
+        Assert.Equal(
+            "r0: State change failed: (-12) The device is open.\n", (await node.RunAsync("down", "r0")).Errors);
         Assert.Equal(["r0"], node.Node.Up.Select(resource => resource.Name));
         Assert.False(r0.IsDisposed);
         r0.Refusals.Clear();
@@ -135,7 +136,8 @@ public sealed class CommandTests
     {
         await using TestNode node = await TestNode.StartAsync();
         (int exit, _, string errors) = await node.RunAsync("up", "r9");
-        Assert.Equal((1, true), (exit, errors.Contains("'r9' is not defined in") && errors.Contains("known here are: r0, r1.")));
+        Assert.Equal(
+            (1, true), (exit, errors.Contains("'r9' is not defined in") && errors.Contains("known here are: r0, r1.")));
         (exit, _, errors) = await node.RunAsync("primary", "r0");
         Assert.Equal((10, "r0: Failure: (158) it is not up; bring it up with: blockrepl up r0\n"), (exit, errors));
         await node.RunAsync("up", "r0");
@@ -158,7 +160,8 @@ public sealed class CommandTests
         (_, string json, _) = await node.RunAsync("status", "r1/1", "--json");
         using var document = System.Text.Json.JsonDocument.Parse(json);
         Assert.Equal("a", document.RootElement.GetProperty("node").GetString());
-        System.Text.Json.JsonElement volume = Assert.Single(document.RootElement.GetProperty("volumes").EnumerateArray());
+        System.Text.Json.JsonElement volume =
+            Assert.Single(document.RootElement.GetProperty("volumes").EnumerateArray());
         Assert.Equal("r1/1", volume.GetProperty("nbdExport").GetString());
         Assert.Equal("WFConnection", volume.GetProperty("connection").GetString());
         Assert.Equal("UpToDate", volume.GetProperty("disk").GetString());
@@ -174,7 +177,8 @@ public sealed class CommandTests
         (int exit, _, string errors) = await node.RunAsync("primary", "r0");
         Assert.Equal(20, exit);
         Assert.Contains("The daemon is not running", errors);
-        Assert.Contains($"blockrepld --config {node.Location.ConfigPath} --node a --run-dir {node.Location.RunDirectory}", errors);
+        Assert.Contains(
+            $"blockrepld --config {node.Location.ConfigPath} --node a --run-dir {node.Location.RunDirectory}", errors);
         Assert.Equal(0, (await node.RunAsync("down", "r0")).Exit);
     }
 
@@ -185,7 +189,8 @@ public sealed class CommandTests
         (int exit, _, string errors) = await node.RunAsync("up", "all");
         Assert.Equal(10, exit);
         Assert.Equal(
-            $"{node.Location.ConfigPath}:1: timeout 0 => 0 out of range [1..600]. Choose a value within it, or leave the option out.\n",
+            $"{node.Location.ConfigPath}:1: timeout 0 => 0 out of range [1..600]. Choose a value within it, "
+            + "or leave the option out.\n",
             errors);
     }
 

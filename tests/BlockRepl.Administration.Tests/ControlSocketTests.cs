@@ -13,7 +13,8 @@ public sealed class ControlSocketTests
     public async Task The_socket_is_for_its_owner_only()
     {
         await using TestNode node = await TestNode.StartAsync();
-        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(node.Location.ControlSocketPath));
+        Assert.Equal(
+            UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(node.Location.ControlSocketPath));
     }
 
     [Theory]
@@ -107,7 +108,8 @@ public sealed class ControlSocketTests
     public void A_run_directory_too_long_for_a_socket_is_refused_before_anything_is_made()
     {
         var location = new NodeLocation { ConfigPath = "c", Node = "a", RunDirectory = "/tmp/" + new string('x', 120) };
-        Assert.Contains("no socket can have", Assert.Throws<StartupException>(() => RunDirectoryLock.Take(location)).Message);
+        Assert.Contains(
+            "no socket can have", Assert.Throws<StartupException>(() => RunDirectoryLock.Take(location)).Message);
         Assert.False(Directory.Exists(location.RunDirectory));
     }
 }

@@ -38,7 +38,8 @@ public sealed class DaemonProcessTests : IDisposable
         Task<string> log = daemon.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
         Assert.StartsWith("READY=1\nSTATUS=", ReceiveNotice());
         Assert.Equal(
-            UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(RunDirectory, "control.sock")));
+            UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            File.GetUnixFileMode(Path.Combine(RunDirectory, "control.sock")));
 
         using (Process second = Start())
         {
@@ -50,7 +51,8 @@ public sealed class DaemonProcessTests : IDisposable
 
         var output = new StringWriter();
         int exit = await Program.RunAsync(
-            ["status", "--run-dir", RunDirectory, "--node", "a", "--config", ConfigPath], new Terminal(output, output, null));
+            ["status", "--run-dir", RunDirectory, "--node", "a", "--config", ConfigPath],
+            new Terminal(output, output, null));
         Assert.Equal(0, exit);
         Assert.StartsWith("version: 8.4.11", output.ToString());
 
@@ -93,7 +95,8 @@ public sealed class DaemonProcessTests : IDisposable
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "blockrepld.dll"));
         foreach ((string name, string value) in new[]
         {
-            ("NOTIFY_SOCKET", NotifyPath), ("BLOCKREPL_CONFIG", ConfigPath), ("BLOCKREPL_NODE", "a"), ("BLOCKREPL_RUN_DIR", RunDirectory),
+            ("NOTIFY_SOCKET", NotifyPath), ("BLOCKREPL_CONFIG", ConfigPath),
+            ("BLOCKREPL_NODE", "a"), ("BLOCKREPL_RUN_DIR", RunDirectory),
         })
         {
             start.Environment[name] = value;

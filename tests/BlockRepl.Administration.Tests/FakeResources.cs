@@ -115,7 +115,11 @@ internal sealed class FakeResource : IRunningResource
         switch (command)
         {
             case AdminCommand.Connect:
-                Change(status => status with { Connection = ConnectionState.WFConnection, Protocol = ReplicationProtocol.C });
+                Change(status => status with
+                {
+                    Connection = ConnectionState.WFConnection,
+                    Protocol = ReplicationProtocol.C,
+                });
                 break;
             case AdminCommand.SetRole role:
                 Change(status => status with { Role = role.Primary ? Role.Primary : Role.Secondary });

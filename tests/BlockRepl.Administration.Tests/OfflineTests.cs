@@ -15,7 +15,9 @@ public sealed class OfflineTests
         await using Disk disk = await Disk.CreateAsync();
         disk.Fill(1 << 20, 0x5A);
         (int exit, string output, string errors) = await disk.RunAsync("create-md", "r0");
-        Assert.Equal((0, "initializing activity log\nWriting meta data...\nNew drbd meta data block successfully created.\n"), (exit, output));
+        Assert.Equal(
+            (0, "initializing activity log\nWriting meta data...\nNew drbd meta data block successfully created.\n"),
+            (exit, output));
         Assert.Equal("initializing bitmap (4 KB) to all zero\n", errors);
         Assert.Equal(0x5A, disk.ReadByte(1 << 20));
         Assert.Equal(
@@ -23,7 +25,8 @@ public sealed class OfflineTests
             (await disk.RunAsync("get-gi", "r0/0")).Output);
         (_, string dump, _) = await disk.RunAsync("dump-md", "r0");
         Assert.StartsWith("# DRBD meta data dump\n#\n\nversion \"v08\";\n", dump);
-        Assert.SkipUnless(File.Exists("/usr/sbin/drbdmeta") || File.Exists("/sbin/drbdmeta"), "drbdmeta is not installed");
+        Assert.SkipUnless(
+            File.Exists("/usr/sbin/drbdmeta") || File.Exists("/sbin/drbdmeta"), "drbdmeta is not installed");
         Assert.Equal(Interesting(dump), Interesting(Drbdmeta(disk.Path, "dump-md")));
         Assert.Equal((await disk.RunAsync("get-gi", "r0")).Output, Drbdmeta(disk.Path, "get-gi"));
     }
@@ -111,7 +114,10 @@ public sealed class OfflineTests
         Assert.Equal(0, (await disk.RunAsync("dump-md", "r0")).Exit);
     }
 
-    /// <summary>The lines without what names the time, the command and the place, and without the tool's flags, which are always 0.</summary>
+    /// <summary>
+    /// The lines without what names the time, the command and the place, and without the tool's flags, which are always
+    /// 0.
+    /// </summary>
     private static string[] Interesting(string dump) =>
     [
         .. dump.Split('\n')

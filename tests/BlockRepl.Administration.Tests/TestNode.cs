@@ -8,7 +8,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace BlockRepl.Administration.Tests;
 
-/// <summary>A node in this process: configuration in a directory of its own, fake resources, the real control socket.</summary>
+/// <summary>
+/// A node in this process: configuration in a directory of its own, fake resources, the real control socket.
+/// </summary>
 internal sealed class TestNode : IAsyncDisposable
 {
     public const string TwoResources = """
@@ -57,7 +59,8 @@ internal sealed class TestNode : IAsyncDisposable
     public async Task StopServerAsync() => await _server.StopAsync(CancellationToken.None);
 
     /// <summary>Runs a command line as a shell would; standard output, standard error and exit code.</summary>
-    public Task<(int Exit, string Output, string Errors)> RunAsync(params string[] arguments) => RunAsync(null, arguments);
+    public Task<(int Exit, string Output, string Errors)> RunAsync(params string[] arguments) =>
+        RunAsync(null, arguments);
 
     /// <param name="input">A terminal's input, or null for none.</param>
     public async Task<(int Exit, string Output, string Errors)> RunAsync(TextReader? input, string[] arguments)

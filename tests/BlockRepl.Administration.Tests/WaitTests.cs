@@ -117,7 +117,8 @@ public sealed class WaitTests
     [InlineData(0, 20, 25, 0, 20, 0)]
     public void Time_outs_are_corrected_as_by_the_tools(int wait, int degraded, int outdated, int w, int d, int o)
     {
-        var startup = new StartupOptions { WaitSeconds = wait, DegradedWaitSeconds = degraded, OutdatedWaitSeconds = outdated };
+        var startup =
+            new StartupOptions { WaitSeconds = wait, DegradedWaitSeconds = degraded, OutdatedWaitSeconds = outdated };
         WaitTimes times = WaitTimes.From(new ControlRequest { Command = "wait-connect" }, startup, "r0");
         Assert.Equal((w, d, o), (times.Wait, times.Degraded, times.Outdated));
     }

@@ -10,9 +10,10 @@ public sealed partial class AnyTextTests
 {
     private static readonly string[] Pieces =
     [
-        "global", "common", "resource", "on", "volume", "device", "disk", "meta-disk", "address", "ipv6", "net", "startup",
-        "options", "handlers", "syncer", "skip", "include", "minor", "internal", "protocol", "{", "}", ";", "[", "]", ":", "\"",
-        "\\", "#", "\n", " ", "\t", "\r", "0", "7788", "10.0.0.1", "99999999999", "36k", "1T", "-1", "yes", "no", "a", "b", "r0",
+        "global", "common", "resource", "on", "volume", "device", "disk", "meta-disk", "address", "ipv6", "net",
+        "startup", "options", "handlers", "syncer", "skip", "include", "minor", "internal", "protocol",
+        "{", "}", ";", "[", "]", ":", "\"", "\\", "#", "\n", " ", "\t", "\r",
+        "0", "7788", "10.0.0.1", "99999999999", "36k", "1T", "-1", "yes", "no", "a", "b", "r0",
         "/dev/drbd0", "/dev/sda", "::1", "%eth0", "*.res", "max-buffers", "al-extents", "after-sb-0pri", "resync-after",
         "quorum", "node-id", "é", "\0", "\ud800", "=", "*", "usage-count",
     ];

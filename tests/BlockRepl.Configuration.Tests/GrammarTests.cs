@@ -17,7 +17,8 @@ public sealed class GrammarTests
     private static ResourceConfiguration Read(string resource, string common = "") =>
         MemoryFiles.One($"common {{ {common} }}\nresource r {{ {resource} }}").Read("a").Resources[0];
 
-    private static DiskOptions Disk(string resource, string common = "") => Read(resource, common).Options.Volumes[0].Disk;
+    private static DiskOptions Disk(string resource, string common = "") =>
+        Read(resource, common).Options.Volumes[0].Disk;
 
     [Fact]
     public void Several_volumes_with_all_forms_of_meta_disk_and_device()
@@ -25,13 +26,17 @@ public sealed class GrammarTests
         ResourceConfiguration r = Read("""
             volume 0 { device minor 7; disk /dev/v0; meta-disk internal; }
             volume 5 { device drbd8 minor 8; disk "/dev/by:id"; meta-disk /dev/md [3]; }
-            on a { address 10.0.0.1:7788; volume 2 { device /dev/drbd_x minor 9; disk /dev/v2; flexible-meta-disk /dev/m2; } }
+            on a {
+                address 10.0.0.1:7788;
+                volume 2 { device /dev/drbd_x minor 9; disk /dev/v2; flexible-meta-disk /dev/m2; }
+            }
             on b { address 10.0.0.2:7788; volume 2 { device /dev/drbd9; disk /dev/w2; meta-disk /dev/m2; } }
             """);
         Assert.Equal([0, 2, 5], r.Volumes.Select(volume => volume.Number));
         Assert.Equal([7, 9, 8], r.Volumes.Select(volume => volume.Minor));
         Assert.Equal("/dev/drbd7", r.Volumes[0].DevicePath);
-        Assert.Equal((MetaDataKind.FlexibleExternal, "/dev/m2"), (r.Volumes[1].MetaDataKind, r.Volumes[1].MetaDiskPath));
+        Assert.Equal(
+            (MetaDataKind.FlexibleExternal, "/dev/m2"), (r.Volumes[1].MetaDataKind, r.Volumes[1].MetaDiskPath));
         Assert.Equal((MetaDataKind.IndexedExternal, 3), (r.Volumes[2].MetaDataKind, r.Volumes[2].MetaDiskIndex));
         Assert.Equal("/dev/by:id", r.Volumes[2].DiskPath);
         Assert.Equal([0, 2, 5], r.Options.Volumes.Select(volume => volume.Number));
@@ -115,9 +120,11 @@ public sealed class GrammarTests
     public void After_split_brain_by_host_name_becomes_local_or_remote()
     {
         Assert.Equal(
-            AfterSplitBrain.DiscardLocal, Read("net { after-sb-0pri discard-node-a; } " + Hosts).Options.Net.AfterSplitBrain0Primaries);
+            AfterSplitBrain.DiscardLocal,
+            Read("net { after-sb-0pri discard-node-a; } " + Hosts).Options.Net.AfterSplitBrain0Primaries);
         Assert.Equal(
-            AfterSplitBrain.DiscardRemote, Read("net { after-sb-0pri discard-node-b; } " + Hosts).Options.Net.AfterSplitBrain0Primaries);
+            AfterSplitBrain.DiscardRemote,
+            Read("net { after-sb-0pri discard-node-b; } " + Hosts).Options.Net.AfterSplitBrain0Primaries);
     }
 
     [Fact]
@@ -127,7 +134,8 @@ public sealed class GrammarTests
         {
             ["/etc/drbd.conf"] = "include \"d/*.res\"; include \"/etc/d/a.res\"; # again\n",
             ["/etc/d/b.res"] = "resource two { " + Hosts.Replace("7788", "7789").Replace("drbd1", "drbd2") + " }",
-            ["/etc/d/a.res"] = "skip { anything { goes; } \"here\" } skip this { } resource \"one\" { " + Hosts + " }\r\n",
+            ["/etc/d/a.res"] =
+                "skip { anything { goes; } \"here\" } skip this { } resource \"one\" { " + Hosts + " }\r\n",
             ["/etc/d/.hidden.res"] = "not read",
             ["/etc/d/other.conf"] = "not read",
         };

@@ -35,7 +35,9 @@ public sealed class RefusalTests
     [InlineData("disk { resync-after r/0; }", "(132) resync-after r/0: must name another volume")]
     [InlineData("net { bogus 1; }", "'bogus' is no net option. Known are: after-sb-0pri,")]
     [InlineData("handlers { before-lunch \"x\"; }", "'before-lunch' is no handlers option. Known are:")]
-    [InlineData("net { } net { }", "conflicting use of net section 'r:net' ...\n/etc/drbd.conf:1: net section 'r:net' first used here.")]
+    [InlineData(
+        "net { } net { }",
+        "conflicting use of net section 'r:net' ...\n/etc/drbd.conf:1: net section 'r:net' first used here.")]
     public void An_option(string section, string expected)
     {
         string message = Refusal($"resource r {{ {section} {A} {B} }}");
@@ -60,8 +62,11 @@ public sealed class RefusalTests
     [InlineData("resource r { " + A + " " + A + " }", "conflicting use of host section 'r:a'")]
     [InlineData("resource r { " + A + " " + B + " on c { } }", "3 'on' sections, but a resource has two hosts")]
     [InlineData("resource r { on a { } on b { } }", "'device' keyword missing")]
-    [InlineData("resource r { device minor 0; disk /dev/x; on a { } on b { } }", "'meta-disk' keyword missing (volume 0)")]
-    [InlineData("resource r { device minor 0; disk /dev/x; meta-disk internal; on a { } on b { } }", "'address' keyword missing")]
+    [InlineData(
+        "resource r { device minor 0; disk /dev/x; on a { } on b { } }", "'meta-disk' keyword missing (volume 0)")]
+    [InlineData(
+        "resource r { device minor 0; disk /dev/x; meta-disk internal; on a { } on b { } }",
+        "'address' keyword missing")]
     [InlineData("resource r { on a { volume 1 { } } on b { volume 2 { } } }", "volume 1 is defined for one host only")]
     [InlineData("resource r { on a { volume 0 { } device minor 0; } }", "one section cannot have both")]
     [InlineData("resource r { on a { address host:7788; } }", "'host' is no IPv4 address")]
@@ -79,7 +84,8 @@ public sealed class RefusalTests
     [InlineData("global { usage-count maybe; }", "must be one of yes, no, ask")]
     [InlineData("global { minor-count 0; }", "minor-count 0 out of range [1..255]")]
     [InlineData("global { } global { }", "conflicting use of section 'global'")]
-    [InlineData("include \"missing.conf\";", "the included file /etc/missing.conf cannot be read: there is no such file")]
+    [InlineData(
+        "include \"missing.conf\";", "the included file /etc/missing.conf cannot be read: there is no such file")]
     [InlineData("skip resource x { }", "Parse error: '{' expected,\n\tbut got 'x'")]
     [InlineData("skip { {", "has no closing '}'")]
     [InlineData("resource r { on \"a", "a string is not closed")]
@@ -92,7 +98,8 @@ public sealed class RefusalTests
     {
         string text = $"resource r {{ {A} {B} }}\nresource s {{ {A.Replace("drbd0", "drbd1")} {B} }}";
         Assert.Contains(
-            "/etc/drbd.conf:2: conflicting use of address '10.0.0.1:7788' ...\n/etc/drbd.conf:1: address", Refusal(text));
+            "/etc/drbd.conf:2: conflicting use of address '10.0.0.1:7788' ...\n/etc/drbd.conf:1: address",
+            Refusal(text));
     }
 
     [Fact]
@@ -125,6 +132,7 @@ public sealed class RefusalTests
             files[$"/etc/{i}"] = $"include \"{i + 1}\";";
         }
 
-        Assert.Contains("nested more than 32 deep", Assert.Throws<ConfigurationException>(() => files.Read("a")).Message);
+        Assert.Contains(
+            "nested more than 32 deep", Assert.Throws<ConfigurationException>(() => files.Read("a")).Message);
     }
 }

@@ -141,7 +141,9 @@ public sealed partial class StatusTextTests
         ulong Number(string field) => ulong.Parse(counters[field], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>The seconds behind a printed speed are not printed; the smallest that fit are taken, and must give the rest.</summary>
+    /// <summary>
+    /// The seconds behind a printed speed are not printed; the smallest that fit are taken, and must give the rest.
+    /// </summary>
     private static ResyncProgress ParseProgress(string bar, string speeds)
     {
         Match amounts = Amounts().Match(bar);
@@ -158,7 +160,8 @@ public sealed partial class StatusTextTests
     private static partial Regex Block();
 
     [GeneratedRegex(
-        @"^ *(?<minor>\d+): cs:(?<cs>\w+) ro:(?<ro>\w+)/(?<peer>\w+) ds:(?<ds>\w+)/(?<pdsk>\w+) (?<p>[ ABC]) (?<flags>.{6})$")]
+        @"^ *(?<minor>\d+): cs:(?<cs>\w+) ro:(?<ro>\w+)/(?<peer>\w+) ds:(?<ds>\w+)/(?<pdsk>\w+) "
+        + @"(?<p>[ ABC]) (?<flags>.{6})$")]
     private static partial Regex FirstLine();
 
     [GeneratedRegex(@"\((\d+)/(\d+)\)K")]

@@ -13,7 +13,8 @@ public sealed class CommandTests
         string text = nodes.Left.Command("status");
         Assert.Matches(@"(?m)^version: 8\.4\.", text);
         Assert.Matches(@"(?m)^ ?0: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----", text);
-        Assert.Matches(@"(?m)^ +ns:\d+ nr:\d+ dw:\d+ dr:\d+ al:\d+ bm:\d+ lo:\d+ pe:\d+ ua:\d+ ap:\d+ ep:\d+ wo:\w oos:0", text);
+        Assert.Matches(
+            @"(?m)^ +ns:\d+ nr:\d+ dw:\d+ dr:\d+ al:\d+ bm:\d+ lo:\d+ pe:\d+ ua:\d+ ap:\d+ ep:\d+ wo:\w oos:0", text);
     }
 
     [Fact]

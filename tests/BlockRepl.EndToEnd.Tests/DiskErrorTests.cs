@@ -4,7 +4,8 @@ using Xunit;
 namespace BlockRepl.EndToEnd.Tests;
 
 /// <summary>
-/// A disk that fails: a sparse file on a file system that is smaller than the file, so that writing it full ends in an error.
+/// A disk that fails: a sparse file on a file system that is smaller than the file, so that writing it full ends in an
+/// error.
 /// </summary>
 public sealed class DiskErrorTests
 {

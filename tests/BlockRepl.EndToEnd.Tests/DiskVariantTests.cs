@@ -17,10 +17,12 @@ public sealed class DiskVariantTests
         var loops = new List<string>();
         try
         {
-            var options = new TwoNodesOptions { DiskPath = (_, folder) => CreateLoop(folder, logicalBlockBytes, loops) };
+            var options =
+                new TwoNodesOptions { DiskPath = (_, folder) => CreateLoop(folder, logicalBlockBytes, loops) };
             using TwoNodes nodes = TwoNodes.Connected(options);
             ToolResult fio = Clients.Fio(
-                nodes.Left, "bs=4k", "iodepth=16", "rw=randwrite", "size=32M", "verify=crc32c", "verify_fatal=1", "randseed=41");
+                nodes.Left, "bs=4k", "iodepth=16", "rw=randwrite", "size=32M", "verify=crc32c", "verify_fatal=1",
+                "randseed=41");
             Assert.True(fio.Succeeded, fio.Everything);
             Assert.True(nodes.DisksAreEqual(nodes.Down(nodes.Left, nodes.Right)));
         }

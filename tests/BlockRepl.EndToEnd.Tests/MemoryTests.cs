@@ -19,7 +19,8 @@ public sealed class MemoryTests
         nodes.WaitInSync();
         nodes.Left.Command("primary", "r0");
         ToolResult fio = Clients.Fio(
-            nodes.Left, "bs=64k", "iodepth=32", "rw=randwrite", "size=60G", "io_size=192M", "norandommap", "randseed=71");
+            nodes.Left, "bs=64k", "iodepth=32", "rw=randwrite", "size=60G", "io_size=192M", "norandommap",
+            "randseed=71");
         Assert.True(fio.Succeeded, fio.Everything);
         Assert.InRange(nodes.Left.ResidentKiB(), 1, LimitKiB);
         Assert.InRange(nodes.Right.ResidentKiB(), 1, LimitKiB);

@@ -61,7 +61,8 @@ public sealed class MetaDataToolTests
     {
         Need.Program("drbdmeta", "drbd-utils");
         using var nodes = new TwoNodes(new TwoNodesOptions());
-        Tool.Run(Tool.Find("drbdmeta")!, "--force", "-", "v09", nodes.Left.DiskPath, "internal", "create-md", "1").OrThrow();
+        Tool.Run(
+            Tool.Find("drbdmeta")!, "--force", "-", "v09", nodes.Left.DiskPath, "internal", "create-md", "1").OrThrow();
         nodes.Left.Start();
 
         ToolResult refused = nodes.Left.Try("up", "r0");
@@ -92,8 +93,8 @@ public sealed class MetaDataToolTests
     }
 
     /// <summary>
-    /// The lines of a dump that state something: without comments on the tool and the time, and without the flags, which
-    /// drbdmeta 9.22 prints as 0 whatever they are.
+    /// The lines of a dump that state something: without comments on the tool and the time, and without the flags,
+    /// which drbdmeta 9.22 prints as 0 whatever they are.
     /// </summary>
     private static string Facts(string dump)
     {

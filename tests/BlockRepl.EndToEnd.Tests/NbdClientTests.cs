@@ -15,7 +15,8 @@ public sealed class NbdClientTests
         Need.Program("fio", "fio");
         using TwoNodes nodes = TwoNodes.Connected(new TwoNodesOptions { Net = "protocol C; data-integrity-alg md5;" });
         ToolResult fio = Clients.Fio(
-            nodes.Left, size, depth, pattern, "size=48M", "verify=crc32c", "verify_fatal=1", "randseed=11", "end_fsync=1");
+            nodes.Left, size, depth, pattern, "size=48M", "verify=crc32c", "verify_fatal=1", "randseed=11",
+            "end_fsync=1");
         Assert.True(fio.Succeeded, fio.Everything);
         Assert.True(nodes.DisksAreEqual(nodes.Down(nodes.Left, nodes.Right)));
     }
@@ -71,7 +72,8 @@ public sealed class NbdClientTests
         string uri = nodes.Left.NbdUri;
         ToolResult io = Tool.Run(
             "qemu-io", "-f", "raw", uri,
-            "-c", "write -P 0x5a 0 8M", "-c", "discard 1M 2M", "-c", "write -z 4M 1M", "-c", "write -z -u 6M 1M", "-c", "flush",
+            "-c", "write -P 0x5a 0 8M", "-c", "discard 1M 2M", "-c", "write -z 4M 1M", "-c", "write -z -u 6M 1M",
+            "-c", "flush",
             "-c", "read -P 0x5a 0 1M", "-c", "read -P 0 4M 1M", "-c", "read -P 0 6M 1M", "-c", "read -P 0x5a 7M 1M");
         Assert.True(io.Succeeded, io.Everything);
         Assert.DoesNotContain("verification failed", io.Output, StringComparison.Ordinal);

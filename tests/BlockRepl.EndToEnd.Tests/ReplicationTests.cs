@@ -24,7 +24,8 @@ public sealed class ReplicationTests
         long size = nodes.Down(nodes.Left, nodes.Right);
 
         Assert.True(nodes.DisksAreEqual(size));
-        Assert.True(File.ReadAllBytes(nodes.Right.DiskPath).AsSpan(0, FileBytes).SequenceEqual(File.ReadAllBytes(file)));
+        Assert.True(
+            File.ReadAllBytes(nodes.Right.DiskPath).AsSpan(0, FileBytes).SequenceEqual(File.ReadAllBytes(file)));
     }
 
     [Fact]
@@ -51,7 +52,8 @@ public sealed class ReplicationTests
         Assert.InRange(left.ReceivedKiB, FileBytes >> 10, left.SizeSectors / 2 - 1);
         long size = nodes.Down(nodes.Right, nodes.Left);
         Assert.True(nodes.DisksAreEqual(size));
-        Assert.True(File.ReadAllBytes(nodes.Left.DiskPath).AsSpan(0, FileBytes).SequenceEqual(File.ReadAllBytes(later)));
+        Assert.True(
+            File.ReadAllBytes(nodes.Left.DiskPath).AsSpan(0, FileBytes).SequenceEqual(File.ReadAllBytes(later)));
     }
 
     [Fact]
@@ -94,7 +96,8 @@ public sealed class ReplicationTests
         Need.Program("nbdcopy", "libnbd-bin");
         using TwoNodes nodes = TwoNodes.Connected(new TwoNodesOptions { Net = "protocol C; verify-alg crc32c;" });
         string rot = Clients.RandomFile(nodes.Folder, "rot", 100, seed: 9);
-        Tool.Run("dd", "if=" + rot, "of=" + nodes.Right.DiskPath, "bs=100", "seek=20000", "conv=notrunc,fsync").OrThrow();
+        Tool.Run(
+            "dd", "if=" + rot, "of=" + nodes.Right.DiskPath, "bs=100", "seek=20000", "conv=notrunc,fsync").OrThrow();
 
         nodes.Left.Command("verify", "r0");
         nodes.Left.WaitFor(v => v.Connection == "Connected" && v.OutOfSyncKiB > 0, "the end of verify");

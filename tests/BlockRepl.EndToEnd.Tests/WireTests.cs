@@ -14,7 +14,8 @@ public sealed class WireTests
         Need.Program("tcpdump", "tcpdump");
         Need.Program("tshark", "tshark");
         Need.Program("nbdcopy", "libnbd-bin");
-        using var nodes = new TwoNodes(new TwoNodesOptions { Net = "protocol C; data-integrity-alg md5; verify-alg md5;" });
+        using var nodes =
+            new TwoNodes(new TwoNodesOptions { Net = "protocol C; data-integrity-alg md5; verify-alg md5;" });
         string capture = Path.Combine(nodes.Folder, "capture.pcap");
         using Process tcpdump = StartCapture(nodes, capture);
         RunThroughALife(nodes);

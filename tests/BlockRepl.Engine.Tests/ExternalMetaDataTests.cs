@@ -57,7 +57,8 @@ public sealed class ExternalMetaDataTests : IDisposable
     [Fact]
     public async Task Two_engines_cannot_use_one_disk()
     {
-        VolumeDisk[] disks = [new(0, Make("data0", DataBytes), MetaDataKind.FlexibleExternal, Make("meta0", 2 << 20), 0)];
+        VolumeDisk[] disks =
+            [new(0, Make("data0", DataBytes), MetaDataKind.FlexibleExternal, Make("meta0", 2 << 20), 0)];
         Array.ForEach(disks, CreateMeta);
         using var first = Start(disks);
         using var second = Start(disks);
@@ -110,11 +111,13 @@ public sealed class ExternalMetaDataTests : IDisposable
     private static void CreateMeta(VolumeDisk disk)
     {
         var metaBytes = new FileInfo(disk.MetaDiskPath!).Length;
-        var facts = new BackingDisk((ulong)DataBytes >> 9, (ulong)metaBytes >> 9, disk.Kind, disk.MetaIndex, 512, true, true);
+        var facts =
+            new BackingDisk((ulong)DataBytes >> 9, (ulong)metaBytes >> 9, disk.Kind, disk.MetaIndex, 512, true, true);
         var layout = MetaDataLayout.Compute(facts, 1, 8, out var error);
         Assert.True(layout is not null, $"no layout: {error}");
         using var file = File.OpenHandle(disk.MetaDiskPath!, FileMode.Open, FileAccess.ReadWrite);
-        foreach (var step in CreateMetaData.Steps(layout, CreateMetaData.NewSuperBlock(layout)).Where(step => !step.IsFlush))
+        foreach (var step in CreateMetaData.Steps(layout, CreateMetaData.NewSuperBlock(layout)).Where(
+            step => !step.IsFlush))
         {
             RandomAccess.Write(file, step.Data.Span, step.Offset);
         }

@@ -19,7 +19,8 @@ public class ResourceEngineTests
     [InlineData(ReplicationProtocol.B, DigestAlgorithm.Crc32c)]
     [InlineData(ReplicationProtocol.C, DigestAlgorithm.Md5)]
     [InlineData(ReplicationProtocol.C, DigestAlgorithm.Sha1)]
-    public async Task What_is_written_on_the_primary_is_on_both_disks(ReplicationProtocol protocol, DigestAlgorithm digest)
+    public async Task What_is_written_on_the_primary_is_on_both_disks(
+        ReplicationProtocol protocol, DigestAlgorithm digest)
     {
         using var nodes = await TwoNodes.Synced(new NetOptions { Protocol = protocol, IntegrityAlgorithm = digest });
         var status = (await nodes.A.Engine.GetStatusAsync())[0];
@@ -50,10 +51,13 @@ public class ResourceEngineTests
         await nodes.B.WaitFor(s => s.Unacknowledged == 0, "everything written on the secondary");
         var (a, b) = nodes.ReadDisks(size);
         Assert.True(a.AsSpan().SequenceEqual(model));
-        for (var deadline = Environment.TickCount64 + 20_000; !b.AsSpan().SequenceEqual(model); (_, b) = nodes.ReadDisks(size))
+        var deadline = Environment.TickCount64 + 20_000;
+        for (; !b.AsSpan().SequenceEqual(model); (_, b) = nodes.ReadDisks(size))
         {
             // With protocol A nothing tells the primary when the peer has written: the disk is looked at until it has.
-            Assert.True(protocol == ReplicationProtocol.A && Environment.TickCount64 < deadline, "the secondary's disk differs");
+            Assert.True(
+                protocol == ReplicationProtocol.A && Environment.TickCount64 < deadline,
+                "the secondary's disk differs");
         }
     }
 
@@ -78,7 +82,8 @@ public class ResourceEngineTests
         WriteBlocks(nodes.A.SocketPath, 1);
 
         nodes.RestartA();
-        await nodes.B.WaitFor(s => s.Connection is ConnectionState.WFConnection or ConnectionState.Unconnected, "alone");
+        await nodes.B.WaitFor(
+            s => s.Connection is ConnectionState.WFConnection or ConnectionState.Unconnected, "alone");
         await nodes.B.Must(new AdminCommand.SetRole(Primary: true, Force: false));
         WriteBlocks(nodes.B.SocketPath, 2);
         var attached = await nodes.A.Engine.AttachAsync(0);
@@ -197,7 +202,9 @@ public class ResourceEngineTests
         Assert.Matches("us CompleteCommand", nodes.B.LogText());
     }
 
-    /// <summary>Bytes from pure noise to a plausible first packet (header80) with noise behind it, in pieces of any size.</summary>
+    /// <summary>
+    /// Bytes from pure noise to a plausible first packet (header80) with noise behind it, in pieces of any size.
+    /// </summary>
     private static void SendNoise(Socket socket, Random random)
     {
         var bytes = new byte[random.Next(1, 3000)];
@@ -208,7 +215,8 @@ public class ResourceEngineTests
             ReadOnlySpan<ushort> commands = [0xfff1, 0xfff2, 0xfffe, 0x13];
             BinaryPrimitives.WriteUInt32BigEndian(bytes, 0x83740267);
             BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(4), commands[random.Next(commands.Length)]);
-            BinaryPrimitives.WriteUInt16BigEndian(bytes.AsSpan(6), (ushort)(random.Next(2) == 0 ? 0 : random.Next(100)));
+            BinaryPrimitives.WriteUInt16BigEndian(
+                bytes.AsSpan(6), (ushort)(random.Next(2) == 0 ? 0 : random.Next(100)));
         }
 
         for (var sent = 0; sent < bytes.Length;)

@@ -52,7 +52,8 @@ internal sealed class EngineNode : IVolumeDirectory, IDisposable
         using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         RandomAccess.SetLength(file, bytes);
         var sectors = (ulong)bytes >> 9;
-        var disk = new BackingDisk(sectors, sectors, MetaDataKind.Internal, 0, 512, CanDiscard: true, DiscardZeroes: true);
+        var disk =
+            new BackingDisk(sectors, sectors, MetaDataKind.Internal, 0, 512, CanDiscard: true, DiscardZeroes: true);
         var layout = MetaDataLayout.Compute(disk, 1, 8, out var error);
         Assert.True(layout is not null, $"no layout: {error}");
         foreach (var step in CreateMetaData.Steps(layout, CreateMetaData.NewSuperBlock(layout)))
@@ -100,7 +101,9 @@ internal sealed class EngineNode : IVolumeDirectory, IDisposable
         }
         catch (TimeoutException)
         {
-            var now = Fault is null ? (await Engine.GetStatusAsync().WaitAsync(TimeSpan.FromSeconds(5)))[0].ToString() : "";
+            var now = Fault is null
+                ? (await Engine.GetStatusAsync().WaitAsync(TimeSpan.FromSeconds(5)))[0].ToString()
+                : "";
             Assert.Fail($"did not come: {what}\nfault: {Fault}\nnow: {now}\n{LogText()}");
             throw;
         }
@@ -177,7 +180,8 @@ internal sealed class TwoNodes : IDisposable
         foreach (var node in new[] { A, B })
         {
             await node.WaitFor(
-                s => s is { Connection: ConnectionState.Connected, Disk: DiskState.UpToDate, PeerDisk: DiskState.UpToDate },
+                s => s.Connection == ConnectionState.Connected
+                    && s is { Disk: DiskState.UpToDate, PeerDisk: DiskState.UpToDate },
                 "both UpToDate");
         }
     }

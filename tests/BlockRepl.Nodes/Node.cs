@@ -70,12 +70,16 @@ public sealed class Node : IDisposable
     /// <summary>SIGTERM, then waits for an orderly end. Returns the exit code.</summary>
     public int Stop(int seconds = 30)
     {
-        Tool.Run("/bin/kill", "-TERM", DaemonProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)).OrThrow();
+        Tool.Run(
+            "/bin/kill",
+            "-TERM",
+            DaemonProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)).OrThrow();
         if (!_daemon!.WaitForExit(TimeSpan.FromSeconds(seconds)))
         {
             _daemon.Kill();
             Reap();
-            throw new TimeoutException($"the daemon of {Name} did not end within {seconds} s after SIGTERM:\n{LogTail()}");
+            throw new TimeoutException(
+                $"the daemon of {Name} did not end within {seconds} s after SIGTERM:\n{LogTail()}");
         }
 
         int code = _daemon.ExitCode;
@@ -83,14 +87,19 @@ public sealed class Node : IDisposable
         return code;
     }
 
-    /// <summary>Runs a command of blockrepl; the resource's name is appended for those that need one by the caller.</summary>
+    /// <summary>
+    /// Runs a command of blockrepl; the resource's name is appended for those that need one by the caller.
+    /// </summary>
     public ToolResult Try(params string[] command) => Tool.Run(Programs.Commands, Options(command));
 
-    /// <exception cref="InvalidOperationException">The command was refused; the message has its words and the daemon's log.</exception>
+    /// <exception cref="InvalidOperationException">The command was refused; the message has its words and the daemon's
+    /// log.</exception>
     public string Command(params string[] command)
     {
         ToolResult result = Try(command);
-        return result.Succeeded ? result.Output : throw new InvalidOperationException(result.Everything + "\n" + LogTail());
+        return result.Succeeded
+            ? result.Output
+            : throw new InvalidOperationException(result.Everything + "\n" + LogTail());
     }
 
     public VolumeView Status()
@@ -115,12 +124,17 @@ public sealed class Node : IDisposable
     /// <summary>Resident memory of the daemon in KiB.</summary>
     public long ResidentKiB()
     {
-        string line = File.ReadLines($"/proc/{DaemonProcessId}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
-        return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+        string line = File.ReadLines($"/proc/{DaemonProcessId}/status").First(
+            l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(
+            line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+            System.Globalization.CultureInfo.InvariantCulture);
     }
 
     public string LogTail() =>
-        File.Exists(LogPath) ? $"--- {Name}:\n" + string.Join('\n', File.ReadLines(LogPath).TakeLast(40)) : $"--- {Name}: no log";
+        File.Exists(LogPath)
+            ? $"--- {Name}:\n" + string.Join('\n', File.ReadLines(LogPath).TakeLast(40))
+            : $"--- {Name}: no log";
 
     /// <summary>Ends the daemon if it runs.</summary>
     public void Dispose()

@@ -7,7 +7,8 @@ public static class Poll
 {
     private const int PauseMilliseconds = 20;
 
-    /// <exception cref="TimeoutException">The condition did not come true; the message says what was waited for and seen.</exception>
+    /// <exception cref="TimeoutException">The condition did not come true; the message says what was waited for and
+    /// seen.</exception>
     public static void Until(Func<bool> condition, string what, int seconds = 30, Func<string>? seen = null)
     {
         var clock = Stopwatch.StartNew();

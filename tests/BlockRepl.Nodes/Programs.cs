@@ -31,6 +31,7 @@ public static class Programs
             folder = folder.Parent;
         }
 
-        return folder?.FullName ?? throw new InvalidOperationException("no BlockRepl.sln above " + AppContext.BaseDirectory);
+        return folder?.FullName
+            ?? throw new InvalidOperationException("no BlockRepl.sln above " + AppContext.BaseDirectory);
     }
 }

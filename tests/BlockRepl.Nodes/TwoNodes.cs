@@ -96,7 +96,9 @@ public sealed class TwoNodes : IDisposable
         return true;
     }
 
-    /// <summary>Takes the resource down on both nodes, the Secondary first, and gives the size of the device in bytes.</summary>
+    /// <summary>
+    /// Takes the resource down on both nodes, the Secondary first, and gives the size of the device in bytes.
+    /// </summary>
     public long Down(Node primary, Node secondary)
     {
         long size = primary.Status().SizeSectors * 512;

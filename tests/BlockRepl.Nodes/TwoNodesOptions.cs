@@ -16,6 +16,8 @@ public sealed record TwoNodesOptions
     /// <summary>The meta-disk line; {folder} is replaced by the node's own folder.</summary>
     public string MetaDisk { get; init; } = "meta-disk internal;";
 
-    /// <summary>Path of a node's disk, given its name and folder; the default is a file that is created there.</summary>
+    /// <summary>
+    /// Path of a node's disk, given its name and folder; the default is a file that is created there.
+    /// </summary>
     public Func<string, string, string>? DiskPath { get; init; }
 }

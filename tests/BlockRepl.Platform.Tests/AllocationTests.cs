@@ -8,8 +8,8 @@ using Xunit;
 namespace BlockRepl.Platform.Tests;
 
 /// <summary>
-/// The loop's thread allocates nothing once it is warm: a block device must not wait for memory that can only be freed by
-/// writing to it.
+/// The loop's thread allocates nothing once it is warm: a block device must not wait for memory that can only be freed
+/// by writing to it.
 /// </summary>
 public sealed class AllocationTests : IDisposable
 {

@@ -76,7 +76,8 @@ public sealed class LoopDeviceTests
     /// <summary>A loop device over a temporary file, made by losetup.</summary>
     private sealed class LoopDevice : IDisposable
     {
-        private readonly string _file = System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"blockrepl-loop-{Guid.NewGuid():N}");
+        private readonly string _file =
+            System.IO.Path.Combine(System.IO.Path.GetTempPath(), $"blockrepl-loop-{Guid.NewGuid():N}");
 
         public LoopDevice(int blockBytes)
         {
@@ -115,7 +116,11 @@ public sealed class LoopDeviceTests
 
         private static string Run(params string[] arguments)
         {
-            var start = new ProcessStartInfo("losetup", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+            var start = new ProcessStartInfo("losetup", arguments)
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            };
             using var process = Process.Start(start)!;
             var output = process.StandardOutput.ReadToEnd();
             var error = process.StandardError.ReadToEnd();

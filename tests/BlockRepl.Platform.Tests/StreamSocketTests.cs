@@ -218,7 +218,8 @@ public sealed class StreamSocketTests
         full.Listen(0);
         var fillers = Enumerable.Range(0, 4).Select(_ =>
         {
-            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
+            var socket =
+                new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
             try
             {
                 socket.Connect(full.LocalEndPoint!);

@@ -44,7 +44,9 @@ public sealed partial class DependencyTests
         Assert.DoesNotContain("<ProjectReference", core.Text, StringComparison.Ordinal);
     }
 
-    /// <summary>The compiled assembly is the witness: a reference appears in it only when something of it is used.</summary>
+    /// <summary>
+    /// The compiled assembly is the witness: a reference appears in it only when something of it is used.
+    /// </summary>
     [Fact]
     public void The_compiled_core_uses_only_the_pure_parts_of_the_base_library()
     {

@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace BlockRepl.Tidy.Tests;
 
 /// <summary>
-/// Finds the braced bodies in C# and C by their indentation: an opening brace alone on its line and the closing brace at
-/// the same column. Good enough for sources that the formatter keeps in shape, and it needs no parser.
+/// Finds the braced bodies in C# and C by their indentation: an opening brace alone on its line and the closing brace
+/// at the same column. Good enough for sources that the formatter keeps in shape, and it needs no parser.
 /// </summary>
 public static partial class Functions
 {
@@ -59,6 +59,7 @@ public static partial class Functions
 
     private static int Indent(string line) => line.Length - line.TrimStart().Length;
 
-    [GeneratedRegex(@"\b(class|struct|interface|enum|record|namespace|union|extern ""C"")\b|=\s*$|\bnew\b[^()]*(\(\))?$")]
+    [GeneratedRegex(
+        @"\b(class|struct|interface|enum|record|namespace|union|extern ""C"")\b|=\s*$|\bnew\b[^()]*(\(\))?$")]
     private static partial Regex IsContainerOrTable();
 }

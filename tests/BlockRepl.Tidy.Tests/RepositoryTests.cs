@@ -44,7 +44,8 @@ public sealed partial class RepositoryTests
     public void Nothing_is_left_to_do_in_a_comment() => AssertNoMatch(SourceTree.Code, UnfinishedWork());
 
     [Fact]
-    public void Code_has_no_regions_and_no_async_void() => AssertNoMatch(SourceTree.WithExtension(".cs"), UnwantedCode());
+    public void Code_has_no_regions_and_no_async_void() =>
+        AssertNoMatch(SourceTree.WithExtension(".cs"), UnwantedCode());
 
     [Fact]
     public void Text_refers_to_no_ticket_numbers() => AssertNoMatch(SourceTree.Files, TicketNumber());

@@ -13,7 +13,8 @@ public sealed record SourceFile(string Path, string Text)
 /// <summary>All text files of the repository that a person wrote.</summary>
 public static class SourceTree
 {
-    private static readonly string[] SkippedFolders = [".git", ".vs", "bin", "obj", "artifacts", "golden", "TestResults"];
+    private static readonly string[] SkippedFolders =
+        [".git", ".vs", "bin", "obj", "artifacts", "golden", "TestResults"];
 
     private static readonly string[] TextExtensions =
         [".cs", ".c", ".h", ".sh", ".md", ".csproj", ".props", ".targets", ".cmake", ".txt", ".conf", ".service", ""];
@@ -21,7 +22,8 @@ public static class SourceTree
     /// <summary>The folder that holds BlockRepl.sln.</summary>
     public static string Root { get; } = FindRoot();
 
-    public static IReadOnlyList<SourceFile> Files { get; } = Read(Root).OrderBy(f => f.Path, StringComparer.Ordinal).ToList();
+    public static IReadOnlyList<SourceFile> Files { get; } =
+        Read(Root).OrderBy(f => f.Path, StringComparer.Ordinal).ToList();
 
     public static IEnumerable<SourceFile> WithExtension(params string[] extensions) =>
         Files.Where(f => extensions.Contains(f.Extension));
@@ -40,7 +42,8 @@ public static class SourceTree
             folder = folder.Parent;
         }
 
-        return folder?.FullName ?? throw new InvalidOperationException("no BlockRepl.sln above " + AppContext.BaseDirectory);
+        return folder?.FullName
+            ?? throw new InvalidOperationException("no BlockRepl.sln above " + AppContext.BaseDirectory);
     }
 
     private static IEnumerable<SourceFile> Read(string folder)
@@ -48,7 +51,8 @@ public static class SourceTree
         foreach (string file in Directory.EnumerateFiles(folder))
         {
             string name = Path.GetRelativePath(Root, file);
-            if (TextExtensions.Contains(Path.GetExtension(file)) && name != "LICENSE" && !File.ReadAllBytes(file).Contains((byte)0))
+            if (TextExtensions.Contains(Path.GetExtension(file)) && name != "LICENSE"
+                && !File.ReadAllBytes(file).Contains((byte)0))
             {
                 yield return new SourceFile(name, File.ReadAllText(file));
             }

@@ -11,10 +11,12 @@ Option<ulong[]> seeds = new("--seeds")
     Arity = new ArgumentArity(2, 2),
 };
 Option<ulong?> seed = new("--seed") { Description = "Run one seed and print everything that happens." };
-Option<bool> brief = new("--brief") { Description = "With --seed: print only the outcome and, after a failure, the last lines." };
+Option<bool> brief =
+    new("--brief") { Description = "With --seed: print only the outcome and, after a failure, the last lines." };
 Option<string?> bug = new("--plant") { Description = "Put a named defect into the nodes; 'list' prints the names." };
 Option<int?> jobs = new("--jobs") { Description = "Runs at once; all cores if not given." };
-RootCommand root = new("Two nodes of the replication core over simulated disks, network and clock.") { seeds, seed, brief, bug, jobs };
+RootCommand root =
+    new("Two nodes of the replication core over simulated disks, network and clock.") { seeds, seed, brief, bug, jobs };
 root.SetAction(parsed =>
 {
     string? planted = parsed.GetValue(bug);
@@ -68,7 +70,8 @@ static int RunMany(ulong from, ulong count, int jobs, PlantedBug? bug)
         if (report.Failure is not null)
         {
             Console.WriteLine(RandomRun.Describe(report));
-            Console.WriteLine($"    replay: tools/sim --seed {report.Seed}{(bug is null ? "" : " --plant " + bug.Name)}");
+            Console.WriteLine(
+                $"    replay: tools/sim --seed {report.Seed}{(bug is null ? "" : " --plant " + bug.Name)}");
         }
     });
     totals.Print(watch.Elapsed);

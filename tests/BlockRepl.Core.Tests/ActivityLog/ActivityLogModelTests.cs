@@ -3,7 +3,9 @@ using Xunit;
 
 namespace BlockRepl.Core.Tests.ActivityLog;
 
-/// <summary>Random requests against the active set, a naive list, and the ring on disk, cut at every transaction.</summary>
+/// <summary>
+/// Random requests against the active set, a naive list, and the ring on disk, cut at every transaction.
+/// </summary>
 public sealed class ActivityLogModelTests
 {
     public static TheoryData<int, int, int, int, uint> Cases => new()
@@ -23,8 +25,8 @@ public sealed class ActivityLogModelTests
     };
 
     /// <summary>
-    /// At every moment: what is referenced and committed is in the set that a replay of the disk yields, whether the block
-    /// being written arrived whole, was torn, or was not written at all.
+    /// At every moment: what is referenced and committed is in the set that a replay of the disk yields, whether the
+    /// block being written arrived whole, was torn, or was not written at all.
     /// </summary>
     [Theory]
     [MemberData(nameof(Cases))]
@@ -47,7 +49,8 @@ public sealed class ActivityLogModelTests
                 model.Commit();
             }
 
-            Assert.True(set.HotExtents.ToHashSet().SetEquals(model.Hot), $"seed {seed}, step {step}: the model differs");
+            Assert.True(
+                set.HotExtents.ToHashSet().SetEquals(model.Hot), $"seed {seed}, step {step}: the model differs");
             Assert.Equal(set.HotExtents.Order(), disk.Replay().Extents);
             foreach ((uint first, uint last) in held)
             {
@@ -85,7 +88,9 @@ public sealed class ActivityLogModelTests
         }
     }
 
-    /// <summary>The block is torn at a random byte, or replaced by noise: everything committed before must still be found.</summary>
+    /// <summary>
+    /// The block is torn at a random byte, or replaced by noise: everything committed before must still be found.
+    /// </summary>
     private static void CheckCuts(Random random, RingOnDisk disk, ActivityLogSet set, string context)
     {
         int position = set.NextTransactionBlock;

@@ -146,7 +146,8 @@ public sealed class ActivityLogReplayTests
                 if (random.Next(3) != 0)
                 {
                     BinaryPrimitives.WriteUInt32BigEndian(span, ActivityLogBlock.Magic);
-                    BinaryPrimitives.WriteUInt16BigEndian(span[12..], (ushort)(random.Next(4) == 0 ? random.Next(65536) : 0));
+                    BinaryPrimitives.WriteUInt16BigEndian(
+                        span[12..], (ushort)(random.Next(4) == 0 ? random.Next(65536) : 0));
                     ActivityLogBlock.Seal(span);
                 }
             }

@@ -47,7 +47,8 @@ public sealed class BitmapModelTests
         public string Step(Random random)
         {
             ulong sector = (ulong)random.NextInt64((long)_sectors + 20);
-            ulong bytes = (ulong)random.Next(0, 4) * 512 + (ulong)random.Next(0, random.Next(0, 3) == 0 ? 2000 : 20) * 4096;
+            ulong bytes =
+                (ulong)random.Next(0, 4) * 512 + (ulong)random.Next(0, random.Next(0, 3) == 0 ? 2000 : 20) * 4096;
             switch (random.Next(20))
             {
                 case < 8:
@@ -100,7 +101,8 @@ public sealed class BitmapModelTests
             for (int i = 0; i < _bitmap.PageCount; i++)
             {
                 _bitmap.PeekPage(i, page);
-                Assert.True(_bitmap.IsPageDirty(i) || page.AsSpan().SequenceEqual(_disk[i]), $"{context}: page {i} is lost");
+                Assert.True(
+                    _bitmap.IsPageDirty(i) || page.AsSpan().SequenceEqual(_disk[i]), $"{context}: page {i} is lost");
             }
         }
 

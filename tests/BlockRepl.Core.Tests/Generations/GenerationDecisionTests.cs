@@ -196,7 +196,8 @@ public sealed class GenerationDecisionTests
         Assert.True(pairs >= 100_000, $"only {pairs} pairs");
         foreach (int rule in new[] { 10, 20, 30, 34, 35, 36, 37, 40, 41, 50, 51, 60, 70, 71, 80, 90, 100 })
         {
-            Assert.True(seen.GetValueOrDefault(rule) >= 10, $"rule {rule} was met {seen.GetValueOrDefault(rule)} times");
+            Assert.True(
+                seen.GetValueOrDefault(rule) >= 10, $"rule {rule} was met {seen.GetValueOrDefault(rule)} times");
         }
     }
 
@@ -207,7 +208,9 @@ public sealed class GenerationDecisionTests
         Assert.Equal(-2, GenerationDecision.Compare(U(1), U(0, 1, 2, 3), Plain).Result);
     }
 
-    /// <summary>Two sets that are not mirrored: no current UUID at all, or each node the ancestor of the other.</summary>
+    /// <summary>
+    /// Two sets that are not mirrored: no current UUID at all, or each node the ancestor of the other.
+    /// </summary>
     private static bool IsUnnatural(UuidSet a, UuidSet b)
     {
         bool bothUnset = UuidSet.Masked(a.Current) == 0 && UuidSet.Masked(b.Current) == 0;

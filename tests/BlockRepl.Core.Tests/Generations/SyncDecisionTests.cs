@@ -211,7 +211,8 @@ public sealed class SyncDecisionTests
         UuidSet source = new(0x101, 0x200, 0x300, 0x400);
         UuidSet target = new(0x100, 0, 0x201, 0x301);
 
-        SyncVerdict verdict = SyncDecision.Decide(Input(source, target) with { OwnDisk = Negotiating, PeerDisk = Negotiating });
+        SyncVerdict verdict =
+            SyncDecision.Decide(Input(source, target) with { OwnDisk = Negotiating, PeerDisk = Negotiating });
 
         Assert.Equal(SyncDirection.Refuse, verdict.Direction);
         Assert.Equal(34, verdict.Rule);
@@ -221,7 +222,8 @@ public sealed class SyncDecisionTests
     [Fact]
     public void An_explanation_names_rule_and_outcome() =>
         Assert.Equal(
-            "UUID rule 70 gives 1 (this node went on from the data of the peer); sync by bitmap, this node is the source",
+            "UUID rule 70 gives 1 (this node went on from the data of the peer); sync by bitmap, "
+            + "this node is the source",
             SyncDecision.Decide(Input(Newer, Older)).Explanation);
 
     [Fact]

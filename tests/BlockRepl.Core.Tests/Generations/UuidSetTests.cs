@@ -108,7 +108,9 @@ public sealed class UuidSetTests
     }
 }
 
-/// <summary>The life of two nodes' UUIDs, from two new disks to a lost end of a resync, each step with its numbers.</summary>
+/// <summary>
+/// The life of two nodes' UUIDs, from two new disks to a lost end of a resync, each step with its numbers.
+/// </summary>
 public sealed class UuidLifeTests
 {
     private const ulong J = UuidSet.JustCreated;

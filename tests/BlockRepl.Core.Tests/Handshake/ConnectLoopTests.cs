@@ -278,7 +278,7 @@ public sealed class ConnectLoopTests
     [Theory]
     [InlineData(true, 15)]
     [InlineData(false, 40)]
-    public void A_peer_that_only_listens_is_connected_to(bool connectsBack, int seconds) => Seeded.Run(1, 2_000, random =>
+    public void A_listening_peer_is_connected_to(bool connectsBack, int seconds) => Seeded.Run(1, 2_000, random =>
     {
         TestNetwork network = new(random);
         TestNode a = new LoopNode(network, 0, Net);
@@ -309,7 +309,9 @@ public sealed class ConnectLoopTests
         network.Nodes[1] = b;
     }
 
-    /// <summary>For 30 s streams break, strangers connect, nodes restart and the link goes away; then all is quiet.</summary>
+    /// <summary>
+    /// For 30 s streams break, strangers connect, nodes restart and the link goes away; then all is quiet.
+    /// </summary>
     private static void Disturb(TestNetwork network, TestNode a, TestNode b)
     {
         Random random = network.Random;

@@ -4,8 +4,8 @@ using BlockRepl.Core.Protocol;
 namespace BlockRepl.Core.Tests.Handshake;
 
 /// <summary>
-/// A model of how a kernel connects: one thing after the other, each blocking; streams of the peer wait in the listener's
-/// backlog meanwhile, unread bytes hide an end, and after a crossing a coin decides whether it waits again.
+/// A model of how a kernel connects: one thing after the other, each blocking; streams of the peer wait in the
+/// listener's backlog meanwhile, unread bytes hide an end, and after a crossing a coin decides whether it waits again.
 /// </summary>
 internal sealed class KernelNode(TestNetwork network, int index, NetOptions net) : TestNode(network, index)
 {

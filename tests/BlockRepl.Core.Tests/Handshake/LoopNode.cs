@@ -5,8 +5,9 @@ using BlockRepl.Core.Protocol;
 namespace BlockRepl.Core.Tests.Handshake;
 
 /// <summary>
-/// A node with our connect loop, and so much of what follows it as shows whether both nodes chose the same streams: features
-/// are exchanged; a stream that ends, or features that do not come in time, send it back to the loop after a second.
+/// A node with our connect loop, and so much of what follows it as shows whether both nodes chose the same streams:
+/// features are exchanged; a stream that ends, or features that do not come in time, send it back to the loop after a
+/// second.
 /// </summary>
 internal sealed class LoopNode(TestNetwork network, int index, NetOptions net) : TestNode(network, index), IConnectHost
 {
@@ -114,7 +115,8 @@ internal sealed class LoopNode(TestNetwork network, int index, NetOptions net) :
         {
             BeginHandshake();
         }
-        else if (_loop.Done && Established is null && _streams[_loop.DataStream].Unread.Contains(Command.ConnectionFeatures))
+        else if (_loop.Done && Established is null
+            && _streams[_loop.DataStream].Unread.Contains(Command.ConnectionFeatures))
         {
             Established = (
                 _streams[_loop.DataStream].Connection, _streams[_loop.MetaStream].Connection, _loop.ResolveConflicts);

@@ -18,7 +18,8 @@ public sealed class ProtocolCheckTests
 
     private static readonly PeerProtocol Peer = new(3, 3, 8, 0, false, false, "crc32c");
 
-    private static string? Compare(PeerProtocol peer, NetOptions? own = null, bool discard = false, int version = 101) =>
+    private static string? Compare(
+        PeerProtocol peer, NetOptions? own = null, bool discard = false, int version = 101) =>
         ProtocolCheck.Compare(own ?? Own, discard, version, peer);
 
     [Fact]
@@ -33,7 +34,10 @@ public sealed class ProtocolCheckTests
             Peer with { AfterSplitBrain0Primaries = 0 }
         },
         { "after-sb-1pri", "discard-secondary here, consensus on the peer", Peer with { AfterSplitBrain1Primary = 7 } },
-        { "after-sb-2pri", "disconnect here, violently-as0p on the peer", Peer with { AfterSplitBrain2Primaries = 10 } },
+        {
+            "after-sb-2pri", "disconnect here, violently-as0p on the peer",
+            Peer with { AfterSplitBrain2Primaries = 10 }
+        },
         { "after-sb-2pri", "disconnect here, 77 on the peer", Peer with { AfterSplitBrain2Primaries = 77 } },
         { "allow-two-primaries", "no here, yes on the peer", Peer with { AllowTwoPrimaries = true } },
         { "data-integrity-alg", "crc32c here, none on the peer", Peer with { IntegrityAlgorithm = "" } },

@@ -3,8 +3,8 @@ using BlockRepl.Core.Protocol;
 namespace BlockRepl.Core.Tests.Handshake;
 
 /// <summary>
-/// TCP between two nodes as far as connecting is concerned, from one seed: connects that take a while, are refused or are
-/// never answered, bytes and ends that arrive in order, connections that break.
+/// TCP between two nodes as far as connecting is concerned, from one seed: connects that take a while, are refused or
+/// are never answered, bytes and ends that arrive in order, connections that break.
 /// </summary>
 internal sealed class TestNetwork(Random random, bool lockstep = false)
 {
@@ -20,7 +20,9 @@ internal sealed class TestNetwork(Random random, bool lockstep = false)
 
     public long NowNs { get; private set; }
 
-    /// <summary>While true, nothing gets through: new connects are not answered, the rest comes when it is over.</summary>
+    /// <summary>
+    /// While true, nothing gets through: new connects are not answered, the rest comes when it is over.
+    /// </summary>
     public bool LinkDown { get; private set; }
 
     public TestNode[] Nodes { get; } = new TestNode[2];
@@ -77,7 +79,8 @@ internal sealed class TestNetwork(Random random, bool lockstep = false)
         }
     }
 
-    private long Latency() => lockstep ? Millisecond : (long)(random.NextDouble() * (random.Next(10) == 0 ? 40 : 2) * Millisecond) + 1000;
+    private long Latency() =>
+        lockstep ? Millisecond : (long)(random.NextDouble() * (random.Next(10) == 0 ? 40 : 2) * Millisecond) + 1000;
 
     private int NextStreamId() => ++_lastStream;
 
@@ -283,7 +286,11 @@ internal abstract class TestNode(TestNetwork network, int index)
     public bool Listening { get; protected set; }
 
     /// <summary>The features were exchanged: the two streams that this node uses.</summary>
-    public (TestNetwork.Connection Data, TestNetwork.Connection Meta, bool ResolveConflicts)? Established { get; protected set; }
+    public (TestNetwork.Connection Data, TestNetwork.Connection Meta, bool ResolveConflicts)? Established
+    {
+        get;
+        protected set;
+    }
 
     public long EstablishedAtNs { get; protected set; }
 

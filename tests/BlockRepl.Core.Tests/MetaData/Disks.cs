@@ -7,7 +7,8 @@ internal static class Disks
 {
     public const ulong MiB = 2048;
 
-    public static BackingDisk Internal(ulong sectors) => new(sectors, sectors, MetaDataKind.Internal, 0, 512, false, false);
+    public static BackingDisk Internal(ulong sectors) =>
+        new(sectors, sectors, MetaDataKind.Internal, 0, 512, false, false);
 
     public static BackingDisk Flexible(ulong dataSectors, ulong metaSectors) =>
         new(dataSectors, metaSectors, MetaDataKind.FlexibleExternal, 0, 512, false, false);

@@ -4,12 +4,16 @@ using Xunit;
 
 namespace BlockRepl.Core.Tests.MetaData;
 
-/// <summary>An image file in a folder of its own that both drbdmeta and our code work on. Sparse; deleted at the end.</summary>
+/// <summary>
+/// An image file in a folder of its own that both drbdmeta and our code work on. Sparse; deleted at the end.
+/// </summary>
 internal sealed class Drbdmeta : IDisposable
 {
     private const string Program = "/usr/sbin/drbdmeta";
 
-    /// <summary>The tool notes the last size of each device; for a file it takes the note of another file for its own.</summary>
+    /// <summary>
+    /// The tool notes the last size of each device; for a file it takes the note of another file for its own.
+    /// </summary>
     private const string LastKnownNote = "/var/lib/drbd/drbd-minor--1.lkbd";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("blockrepl-md-").FullName;
@@ -88,7 +92,8 @@ internal sealed class Drbdmeta : IDisposable
     public SuperBlock SuperBlock(out MetaDataLayout layout)
     {
         byte[] block = Read(MetaDataLayout.FindSuperBlock(Disk), 4096);
-        MetaDataError error = Core.MetaData.SuperBlock.TryDecode(block, Disk, out SuperBlock? superBlock, out MetaDataLayout? found);
+        MetaDataError error =
+            Core.MetaData.SuperBlock.TryDecode(block, Disk, out SuperBlock? superBlock, out MetaDataLayout? found);
         Assert.Equal(MetaDataError.None, error);
         layout = found!;
         return superBlock!;

@@ -54,7 +54,8 @@ public sealed class DrbdmetaComparisonTests
             MetaDataLayout layout = Disks.Layout(image.Disk);
 
             Assert.Equal(GenerationInfo.Format(written) + "\n", image.Run("get-gi").Output);
-            Assert.StartsWith(written.DiskStates().Disk.ToString(), image.Run("dstate").Output, StringComparison.Ordinal);
+            Assert.StartsWith(
+                written.DiskStates().Disk.ToString(), image.Run("dstate").Output, StringComparison.Ordinal);
             (int exitCode, string dump, string errors) = image.Run("dump-md");
             Assert.True(exitCode == 0, errors);
             IEnumerable<string> ours = DumpMetaData
@@ -64,7 +65,10 @@ public sealed class DrbdmetaComparisonTests
             Assert.Equal(Squeeze(dump.Split('\n')), Squeeze(ours));
 
             Edit(image, ["outdate"], sb => sb.Outdate() ?? sb);
-            Edit(image, ["set-gi", "12::34:56:1:1:0:1::1"], sb => GenerationInfo.Apply(sb, "12::34:56:1:1:0:1::1", out _)!);
+            Edit(
+                image,
+                ["set-gi", "12::34:56:1:1:0:1::1"],
+                sb => GenerationInfo.Apply(sb, "12::34:56:1:1:0:1::1", out _)!);
             Edit(image, ["outdate"], sb => sb.Outdate() ?? sb);
             Edit(image, ["invalidate"], sb => sb.Invalidate());
             Assert.Equal(0, image.Run("wipe-md").ExitCode);
@@ -109,7 +113,8 @@ public sealed class DrbdmetaComparisonTests
             if (plan is { Action: ReplayAction.CleanLog, Log: { Status: ReplayStatus.NothingToDo, InvalidBlocks: 1 } })
             {
                 // The tool leaves a damaged first block where it is; we make the whole log valid.
-                CreateMetaData.InitialiseLog(layout).First().Data.Span[..4096].CopyTo(actual.AsSpan((int)layout.BitmapBytes));
+                CreateMetaData.InitialiseLog(layout).First().Data.Span[..4096].CopyTo(
+                    actual.AsSpan((int)layout.BitmapBytes));
             }
 
             Assert.True(expected.AsSpan().SequenceEqual(actual), $"seed {seed}: {plan.Action}");
@@ -227,7 +232,8 @@ public sealed class DrbdmetaComparisonTests
 
             for (int k = random.Next(919); k > 0; k--)
             {
-                ActivityLogBlock.SetContext(block, k, random.Next(3) == 0 ? (uint)random.Next(600) : ActivityLogBlock.Free);
+                ActivityLogBlock.SetContext(
+                    block, k, random.Next(3) == 0 ? (uint)random.Next(600) : ActivityLogBlock.Free);
             }
 
             ActivityLogBlock.Finish(block, updates);

@@ -30,7 +30,9 @@ public sealed class DumpMetaDataTests
         Assert.Equal(Expected(file), lines.Select(line => line == flags ? "    flags 0x00000000;" : line));
     }
 
-    /// <summary>Without the listing of the log, which follows the rest when asked for, and the complaint on top.</summary>
+    /// <summary>
+    /// Without the listing of the log, which follows the rest when asked for, and the complaint on top.
+    /// </summary>
     private static IEnumerable<string> Expected(string file) =>
         Golden.Text(file).TrimEnd().Split('\n')
             .SkipWhile(line => !line.StartsWith('#'))

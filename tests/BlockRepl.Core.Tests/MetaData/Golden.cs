@@ -57,7 +57,8 @@ internal sealed class Golden
     public BackingDisk Disk(MetaDataKind kind = MetaDataKind.Internal, int index = 0, ulong? dataSectors = null)
     {
         ulong sectors = (ulong)DeviceBytes / 512;
-        return new BackingDisk(dataSectors ?? sectors, sectors, kind, index, 512, CanDiscard: false, DiscardZeroes: false);
+        return new BackingDisk(
+            dataSectors ?? sectors, sectors, kind, index, 512, CanDiscard: false, DiscardZeroes: false);
     }
 
     public byte[] Read(long offset, int count)
@@ -104,7 +105,8 @@ internal sealed class Golden
     public SuperBlock SuperBlock(BackingDisk disk, out MetaDataLayout layout)
     {
         byte[] block = Read(MetaDataLayout.FindSuperBlock(disk), Core.MetaData.SuperBlock.Bytes);
-        MetaDataError error = Core.MetaData.SuperBlock.TryDecode(block, disk, out SuperBlock? superBlock, out MetaDataLayout? found);
+        MetaDataError error =
+            Core.MetaData.SuperBlock.TryDecode(block, disk, out SuperBlock? superBlock, out MetaDataLayout? found);
         if (error != MetaDataError.None)
         {
             throw new InvalidDataException($"{Name}: {error}");

@@ -74,7 +74,8 @@ public sealed class GoldenSampleTests
         Golden sample = Golden.Load(name);
         SuperBlock superBlock = sample.SuperBlock(DiskOf(sample), out MetaDataLayout stored);
         ActivityLogRing ring = superBlock.Ring;
-        Assert.Equal(stored, MetaDataLayout.Compute(DiskOf(sample), ring.Stripes, ring.StripeSize4k, out MetaDataError error));
+        Assert.Equal(
+            stored, MetaDataLayout.Compute(DiskOf(sample), ring.Stripes, ring.StripeSize4k, out MetaDataError error));
         Assert.Equal(MetaDataError.None, error);
     }
 
@@ -141,8 +142,10 @@ public sealed class GoldenSampleTests
     {
         Golden sample = Golden.Load("07-internal-1GiB-striped-al-before");
         sample.SuperBlock(sample.Disk(), out MetaDataLayout layout);
-        ReplayResult result = ActivityLogReplay.Replay(sample.Ring(layout), layout.Ring.Stripes, layout.Ring.StripeSize4k);
-        JsonElement expected = JsonDocument.Parse(Golden.Text("07-internal-1GiB-striped-al-active-set.json")).RootElement;
+        ReplayResult result =
+            ActivityLogReplay.Replay(sample.Ring(layout), layout.Ring.Stripes, layout.Ring.StripeSize4k);
+        JsonElement expected =
+            JsonDocument.Parse(Golden.Text("07-internal-1GiB-striped-al-active-set.json")).RootElement;
         Assert.Equal([.. expected.EnumerateArray().Select(extent => extent.GetUInt32())], result.Extents);
     }
 
@@ -158,7 +161,8 @@ public sealed class GoldenSampleTests
         byte[] raw = after.Read(layout.BitmapOffset, bitmap.PageCount * OutOfSyncBitmap.PageBytes);
         int set = raw.Sum(value => int.PopCount(value));
         string dump = Golden.Text(name + ".after-apply-al.dump-md.txt");
-        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"# bits-set {set};"), dump, StringComparison.Ordinal);
+        Assert.Contains(
+            string.Create(CultureInfo.InvariantCulture, $"# bits-set {set};"), dump, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -217,7 +221,8 @@ public sealed class GoldenSampleTests
 
         Golden seven = Golden.Load("09-v07-internal-256MiB");
         Assert.Equal(
-            MetaDataError.Version07, SuperBlock.TryDecode(seven.Read(128 << 20, SuperBlock.Bytes), seven.Disk(), out _, out _));
+            MetaDataError.Version07,
+            SuperBlock.TryDecode(seven.Read(128 << 20, SuperBlock.Bytes), seven.Disk(), out _, out _));
     }
 
     internal static BackingDisk DiskOf(Golden sample) => sample.Name[..2] switch
@@ -248,5 +253,6 @@ public sealed class GoldenSampleTests
     }
 
     private static ulong Hex(JsonElement fields, string name) =>
-        ulong.Parse(fields.GetProperty(name).GetString()!.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        ulong.Parse(
+            fields.GetProperty(name).GetString()!.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

@@ -110,7 +110,8 @@ public sealed class MetaDataLayoutTests
             BackingDisk disk = random.Next(2) == 0
                 ? Disks.Internal(sectors)
                 : Disks.Flexible((ulong)random.NextInt64(1L << 39), sectors);
-            MetaDataLayout? layout = MetaDataLayout.Compute(disk, random.Next(1, 5), random.Next(1, 40), out MetaDataError error);
+            MetaDataLayout? layout =
+                MetaDataLayout.Compute(disk, random.Next(1, 5), random.Next(1, 40), out MetaDataError error);
             if (layout is null)
             {
                 Assert.True(error is MetaDataError.BadStripes or MetaDataError.DeviceTooSmall, $"seed {seed}: {error}");

@@ -6,7 +6,9 @@ using Xunit;
 
 namespace BlockRepl.Core.Tests.MetaData;
 
-/// <summary>apply-al as a whole: what is decided, what is written, and that a crash in the middle loses nothing.</summary>
+/// <summary>
+/// apply-al as a whole: what is decided, what is written, and that a crash in the middle loses nothing.
+/// </summary>
 public sealed class OfflineReplayTests
 {
     private const ulong Sectors = 600 * Disks.MiB;
@@ -60,7 +62,8 @@ public sealed class OfflineReplayTests
     public void Extents_beyond_the_last_page_of_the_bitmap_are_left_out()
     {
         // 600 MiB need 5 pages: extents 0 to 159.
-        OfflineReplay plan = OfflineReplay.Plan(Super(SuperBlock.MagicUnclean, Primary), Ring([0, 159, 160, 4_000_000_000]));
+        OfflineReplay plan =
+            OfflineReplay.Plan(Super(SuperBlock.MagicUnclean, Primary), Ring([0, 159, 160, 4_000_000_000]));
         Assert.Equal([0u, 159u], plan.Extents);
         Assert.Equal([0, 4], plan.Pages);
     }
@@ -88,7 +91,8 @@ public sealed class OfflineReplayTests
     }
 
     /// <summary>
-    /// Power is cut after any number of steps, with any part of the unflushed writes arriving; then the replay runs again.
+    /// Power is cut after any number of steps, with any part of the unflushed writes arriving; then the replay runs
+    /// again.
     /// </summary>
     [Theory]
     [InlineData(false)]
@@ -144,7 +148,8 @@ public sealed class OfflineReplayTests
         MetaDataLayout layout = Disks.Layout(Disks.Flexible(1 << 20, 20 * Disks.MiB));
         MetaDataStep[] steps = [.. CreateMetaData.Steps(layout, CreateMetaData.NewSuperBlock(layout))];
         Assert.Equal(
-            layout.BitmapBytes, steps.Where(step => step.Offset >= layout.BitmapOffset).Sum(step => (long)step.Data.Length));
+            layout.BitmapBytes,
+            steps.Where(step => step.Offset >= layout.BitmapOffset).Sum(step => (long)step.Data.Length));
     }
 
     [Fact]
@@ -186,7 +191,9 @@ public sealed class OfflineReplayTests
             }
         }
 
-        /// <summary>Runs some of the steps; of those after the last flush a random part of the blocks arrives.</summary>
+        /// <summary>
+        /// Runs some of the steps; of those after the last flush a random part of the blocks arrives.
+        /// </summary>
         public void RunCut(Random random, IEnumerable<MetaDataStep> steps)
         {
             MetaDataStep[] all = [.. steps];
@@ -214,7 +221,8 @@ public sealed class OfflineReplayTests
         public SuperBlock SuperBlock()
         {
             byte[] block = Read(Layout.SuperBlockOffset, 4096);
-            Assert.Equal(MetaDataError.None, Core.MetaData.SuperBlock.TryDecode(block, Disk, out SuperBlock? found, out _));
+            Assert.Equal(
+                MetaDataError.None, Core.MetaData.SuperBlock.TryDecode(block, Disk, out SuperBlock? found, out _));
             return found!;
         }
 

@@ -147,7 +147,9 @@ public sealed class SuperBlockTests
             int damage = random.Next(1, 4);
             for (int i = 0; i < damage; i++)
             {
-                Put(random.Next(24) * 4, random.Next(3) == 0 ? (uint)random.Next(300) : (uint)random.NextInt64(1L << 32));
+                Put(
+                    random.Next(24) * 4,
+                    random.Next(3) == 0 ? (uint)random.Next(300) : (uint)random.NextInt64(1L << 32));
             }
 
             Put(60, random.Next(2) == 0 ? SuperBlock.MagicNormal : SuperBlock.MagicUnclean);
@@ -157,13 +159,15 @@ public sealed class SuperBlockTests
                 1 => Disks.Flexible(1 << 20, (ulong)random.NextInt64(1 << 20)),
                 _ => Disks.Indexed(1 << 20, (ulong)random.NextInt64(1 << 20), random.Next(-1, 300)),
             };
-            MetaDataError error = SuperBlock.TryDecode(_block, disk, out SuperBlock? superBlock, out MetaDataLayout? layout);
+            MetaDataError error =
+                SuperBlock.TryDecode(_block, disk, out SuperBlock? superBlock, out MetaDataLayout? layout);
             Assert.NotEqual(error == MetaDataError.None, superBlock is null);
             Assert.NotEqual("x", MetaDataErrors.Describe(error, disk, "/dev/x", _block));
             if (layout is not null)
             {
                 decoded++;
-                long end = Math.Max(layout.BitmapOffset + layout.BitmapBytes, layout.ActivityLogOffset + layout.ActivityLogBytes);
+                long end = Math.Max(
+                    layout.BitmapOffset + layout.BitmapBytes, layout.ActivityLogOffset + layout.ActivityLogBytes);
                 Assert.True(layout.BitmapOffset >= 0 && layout.ActivityLogOffset >= 0, $"seed {seed}");
                 Assert.True(end <= (long)disk.MetaDeviceSectors * 512, $"seed {seed}");
             }
@@ -245,7 +249,8 @@ public sealed class SuperBlockTests
         Assert.NotEmpty(problem);
     }
 
-    private MetaDataError Decode(out SuperBlock? superBlock) => SuperBlock.TryDecode(_block, Disk, out superBlock, out _);
+    private MetaDataError Decode(out SuperBlock? superBlock) =>
+        SuperBlock.TryDecode(_block, Disk, out superBlock, out _);
 
     private void Put(int offset, uint value) => BinaryPrimitives.WriteUInt32BigEndian(_block.AsSpan(offset), value);
 }

@@ -5,7 +5,9 @@ namespace BlockRepl.Core.Tests.Protocol;
 /// <summary>Decodes whatever a command carries.</summary>
 internal static class AnyBody
 {
-    /// <summary>The decoded struct; null for commands without one; a ProtocolViolation if the content is refused.</summary>
+    /// <summary>
+    /// The decoded struct; null for commands without one; a ProtocolViolation if the content is refused.
+    /// </summary>
     public static object? Decode(Command command, ReadOnlySpan<byte> body, in Framing framing)
     {
         switch (command)

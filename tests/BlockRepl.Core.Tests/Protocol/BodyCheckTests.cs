@@ -22,7 +22,8 @@ public sealed class BodyCheckTests
     public void Requests_are_at_most_1_MiB(int size, long sector, ProtocolViolation expected)
     {
         BlockRequest request = new((ulong)sector, BlockIds.Syncer, size);
-        foreach (Command command in new[] { Command.DataRequest, Command.RsDataRequest, Command.RsThinRequest, Command.OvRequest })
+        Command[] requests = [Command.DataRequest, Command.RsDataRequest, Command.RsThinRequest, Command.OvRequest];
+        foreach (Command command in requests)
         {
             Assert.Equal(expected, Read(command, request));
         }

@@ -15,10 +15,8 @@ public sealed class BodyRoundTripTests
     public void Block_packets_survive(int version) => Seeded.Run(500, random =>
     {
         Framing framing = NextFraming(version, random);
-        Check(framing, Command.DataRequest, new BlockRequest(random.NextUInt64(), random.NextUInt64(), random.NextSize())
-        {
-            Pad = random.NextUInt32(),
-        });
+        BlockRequest request = new(random.NextUInt64(), random.NextUInt64(), random.NextSize());
+        Check(framing, Command.DataRequest, request with { Pad = random.NextUInt32() });
         Check(framing, Command.WriteAck, new BlockAck(
             random.NextUInt64(), random.NextUInt64(), random.NextSize(), random.NextUInt32()));
         Check(framing with { AgreedVersion = Math.Max(version, 96) }, Command.OutOfSync, new BlockDescription(
@@ -52,7 +50,10 @@ public sealed class BodyRoundTripTests
         Check(framing, Command.Uuids, new UuidsPacket(uuids, random.NextUInt64(), (UuidFlags)random.NextUInt64()));
         Check(framing, Command.SyncUuid, new SyncUuidPacket(random.NextUInt64()));
         Check(framing, Command.State, new StatePacket(random.NextUInt32()));
-        Check(framing, Command.StateChangeRequest, new StateChangeRequestPacket(random.NextUInt32(), random.NextUInt32()));
+        Check(
+            framing,
+            Command.StateChangeRequest,
+            new StateChangeRequestPacket(random.NextUInt32(), random.NextUInt32()));
         Check(framing, Command.StateChangeReply, new StateChangeReplyPacket((int)random.NextUInt32()));
     });
 

@@ -27,7 +27,8 @@ internal static class ExamplePacket
     }
 
     /// <summary>The packet is written as these bytes, and read from them.</summary>
-    /// <param name="more">Bytes behind the fixed part: a tail given in the hex, or digest and payload as far as given.</param>
+    /// <param name="more">Bytes behind the fixed part: a tail given in the hex, or digest and payload as far as
+    /// given.</param>
     public static void Check<T>(in Framing framing, Command command, in T body, string hex, int more = 0)
         where T : struct, IPacketBody
     {

@@ -102,7 +102,8 @@ public sealed class GoldenConversationTests
     public void The_8_plain_bitmaps_come_out_of_the_sender_byte_for_byte()
     {
         int count = 0;
-        foreach ((string capture, RecordedPacket packet) in Bitmaps(Command.Bitmap).Where(p => p.Packet.Body.Length > 0))
+        foreach ((string capture, RecordedPacket packet) in Bitmaps(Command.Bitmap).Where(
+            p => p.Packet.Body.Length > 0))
         {
             count++;
             BitmapImage image = new(BitCount(capture));

@@ -51,7 +51,8 @@ public sealed class HeaderCodecTests
     public void What_a_header80_cannot_carry_is_a_defect_of_the_caller()
     {
         byte[] buffer = new byte[HeaderCodec.MaxSize];
-        Assert.Throws<InvariantException>(() => HeaderCodec.Write(buffer, 94, new PacketHeader(Command.Data, 0, 65536)));
+        Assert.Throws<InvariantException>(
+            () => HeaderCodec.Write(buffer, 94, new PacketHeader(Command.Data, 0, 65536)));
         Assert.Throws<InvariantException>(() => HeaderCodec.Write(buffer, 99, new PacketHeader(Command.Data, 1, 4)));
     }
 }

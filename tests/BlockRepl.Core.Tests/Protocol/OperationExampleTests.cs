@@ -22,15 +22,18 @@ public sealed class OperationExampleTests
             Command.StateChangeRequest,
             new StateChangeRequestPacket(3, 1),
             "8620ec20 0000 0012 00000008 00000000 00000003 00000001");
-        Check(V101, Command.StateChangeReply, new StateChangeReplyPacket(1), "8620ec20 0000 001d 00000004 0*4 00000001");
-        Check(V101, Command.StateChangeReply, new StateChangeReplyPacket(-1), "8620ec20 0000 001d 00000004 0*4 ffffffff");
+        Check(
+            V101, Command.StateChangeReply, new StateChangeReplyPacket(1), "8620ec20 0000 001d 00000004 0*4 00000001");
+        Check(
+            V101, Command.StateChangeReply, new StateChangeReplyPacket(-1), "8620ec20 0000 001d 00000004 0*4 ffffffff");
         Check(
             V101,
             Command.ConnStateChangeRequest,
             new StateChangeRequestPacket(0x1f0, 0x10),
             "8620ec20 0000 002a 00000008 00000000 000001f0 00000010");
         Check(
-            V101, Command.ConnStateChangeReply, new StateChangeReplyPacket(1), "8620ec20 0000 002b 00000004 0*4 00000001");
+            V101, Command.ConnStateChangeReply, new StateChangeReplyPacket(1),
+            "8620ec20 0000 002b 00000004 0*4 00000001");
     }
 
     [Fact]
@@ -63,7 +66,8 @@ public sealed class OperationExampleTests
             new BlockAck(0x1000, Cookie, 4096, 1),
             "8620ec20 0000 0016 00000018 00000000 0000000000001000 " + CookieHex + "00001000 00000001");
         Check(V101, Command.Barrier, new BarrierPacket(7), "8620ec20 0000 0003 00000008 00000000 07000000 00000000");
-        Check(V101, Command.BarrierAck, new BarrierAckPacket(7, 3), "8620ec20 0000 001c 00000008 0*4 07000000 00000003");
+        Check(
+            V101, Command.BarrierAck, new BarrierAckPacket(7, 3), "8620ec20 0000 001c 00000008 0*4 07000000 00000003");
     }
 
     [Fact]

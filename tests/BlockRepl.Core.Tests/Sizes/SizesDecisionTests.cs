@@ -43,7 +43,8 @@ public sealed class SizesDecisionTests
     public void A_smaller_disk_that_joins_may_not_cut_off_usable_data(
         ConnectionState connection, DiskState disk, DiskState peerDisk, bool refused)
     {
-        SizesVerdict verdict = SizesDecision.Receive(Input(connection, disk, peerDisk) with { PeerDiskSectors = 99_000 });
+        SizesVerdict verdict =
+            SizesDecision.Receive(Input(connection, disk, peerDisk) with { PeerDiskSectors = 99_000 });
 
         Assert.Equal(refused ? SizesRefusal.PeerDiskTooSmall : SizesRefusal.None, verdict.Refusal);
         Assert.Equal(refused ? 100_000ul : 99_000ul, verdict.DeviceSectors);

@@ -80,7 +80,10 @@ public sealed class ChecksTests
             S(Connected, Inconsistent, UpToDate, Role.Primary)
         },
         { 7, S(SyncTarget, Negotiating), StateChangeResult.NoLocalDisk, S(SyncTarget, Inconsistent) },
-        { 8, S(SyncSource, UpToDate, Negotiating), StateChangeResult.NoRemoteDisk, S(SyncSource, UpToDate, Inconsistent) },
+        {
+            8, S(SyncSource, UpToDate, Negotiating), StateChangeResult.NoRemoteDisk,
+            S(SyncSource, UpToDate, Inconsistent)
+        },
         { 9, S(WFBitMapT, Outdated, Consistent), StateChangeResult.NoUpToDateDisk, S(WFBitMapT, Outdated) },
         { 10, S(Connected, Outdated), StateChangeResult.ConnectedOutdates, S(Behind, Outdated) },
         { 10, S(WFBitMapS, Outdated), StateChangeResult.ConnectedOutdates, S(WFBitMapT, Outdated) },
@@ -92,7 +95,10 @@ public sealed class ChecksTests
         },
         { 14, S(StartingSyncS, UpToDate, DUnknown), StateChangeResult.NeedConnection, S(StartingSyncS) },
         { 14, S(StartingSyncT, UpToDate, DUnknown), StateChangeResult.NeedConnection, S(StartingSyncT) },
-        { 15, S(Connected, UpToDate, DUnknown), StateChangeResult.ConnectedOutdates, S(WFReportParams, UpToDate, DUnknown) },
+        {
+            15, S(Connected, UpToDate, DUnknown), StateChangeResult.ConnectedOutdates,
+            S(WFReportParams, UpToDate, DUnknown)
+        },
     };
 
     [Theory]

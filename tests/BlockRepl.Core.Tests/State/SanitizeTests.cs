@@ -227,8 +227,8 @@ public sealed class SanitizeTests
         {
             VolumeState once = Sanitize(wanted);
 
-            // The order of the steps is fixed, so the end of a pause or of a negotiation, which comes late in it, has its
-            // own implications only next time.
+            // The order of the steps is fixed, so the end of a pause or of a negotiation, which comes late in it, has
+            // its own implications only next time.
             bool endsLate = once.Connection != wanted.Connection || wanted.Disk == Negotiating;
             VolumeState settled = endsLate ? Sanitize(once) : once;
             Assert.Equal(settled, StateRules.Sanitize(settled, settled, Plain, out bool aborted));

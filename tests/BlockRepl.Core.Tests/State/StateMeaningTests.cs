@@ -73,7 +73,8 @@ public sealed class StateMeaningTests
     [Fact]
     public void Before_protocol_96_the_bitmap_exchange_stops_writes_instead_of_reporting_them()
     {
-        VolumeState state = new() { Role = Role.Primary, Connection = WFBitMapS, Disk = UpToDate, PeerDisk = Consistent };
+        VolumeState state =
+            new() { Role = Role.Primary, Connection = WFBitMapS, Disk = UpToDate, PeerDisk = Consistent };
 
         Assert.False(StateRules.SendsOutOfSync(state, 95));
         Assert.False(StateRules.AllowsApplicationIo(state, 95));

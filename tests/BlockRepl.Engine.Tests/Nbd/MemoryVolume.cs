@@ -6,9 +6,9 @@ using BlockRepl.Platform.Loop;
 namespace BlockRepl.Engine.Tests.Nbd;
 
 /// <summary>
-/// A volume in memory on a loop of its own. It completes requests at the end of the turn, or when told to; it can fail chosen
-/// offsets; and it remembers what it was asked. Fields that tests set are set before the first request or through
-/// <see cref="OnLoop"/>.
+/// A volume in memory on a loop of its own. It completes requests at the end of the turn, or when told to; it can fail
+/// chosen offsets; and it remembers what it was asked. Fields that tests set are set before the first request or
+/// through <see cref="OnLoop"/>.
 /// </summary>
 internal sealed class MemoryVolume : IVolumeDevice, IVolumeDirectory, IBatchHandler, IDisposable
 {

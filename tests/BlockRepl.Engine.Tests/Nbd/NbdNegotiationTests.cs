@@ -28,7 +28,8 @@ public class NbdNegotiationTests
     [Fact]
     public void Go_on_a_primary_answers_size_flags_and_block_sizes_and_opens_it()
     {
-        var (negotiation, output) = Run(NbdBytes.ClientFlags(3), NbdBytes.Option(NbdBytes.Go, NbdBytes.InfoData("r0/0")));
+        var (negotiation, output) =
+            Run(NbdBytes.ClientFlags(3), NbdBytes.Option(NbdBytes.Go, NbdBytes.InfoData("r0/0")));
 
         Assert.Equal(NbdNegotiationState.Transmission, negotiation.State);
         Assert.Equal("r0/0", negotiation.ExportName);
@@ -126,7 +127,8 @@ public class NbdNegotiationTests
     public void Options_that_are_not_offered_are_refused_and_the_negotiation_goes_on(uint option, uint error)
     {
         var (negotiation, output) = Run(
-            NbdBytes.ClientFlags(3), NbdBytes.Option(option, []), NbdBytes.Option(NbdBytes.Go, NbdBytes.InfoData("r0/0")));
+            NbdBytes.ClientFlags(3), NbdBytes.Option(option, []),
+            NbdBytes.Option(NbdBytes.Go, NbdBytes.InfoData("r0/0")));
 
         Assert.Equal(error, NbdBytes.ParseReplies(output)[0].Type);
         Assert.Equal(NbdNegotiationState.Transmission, negotiation.State);
@@ -219,7 +221,8 @@ public class NbdNegotiationTests
         else if (wanted == 16 && random.Next(8) != 0)
         {
             var option = NbdBytes.Option((uint)random.Next(12), []);
-            BinaryPrimitives.WriteUInt32BigEndian(option.AsSpan(12), (uint)random.Next(random.Next(4) == 0 ? 20_000 : 40));
+            BinaryPrimitives.WriteUInt32BigEndian(
+                option.AsSpan(12), (uint)random.Next(random.Next(4) == 0 ? 20_000 : 40));
             return option;
         }
         else if (wanted > 8 && random.Next(2) == 0)

@@ -16,7 +16,8 @@ public sealed class NbdSessionTests : IDisposable
     private const ushort Fua = 1;
     private const int Size = 48 << 20;
 
-    private readonly string _path = Path.Combine(Path.GetTempPath(), $"brn-{Environment.ProcessId}-{Guid.NewGuid():N}.sock");
+    private readonly string _path =
+        Path.Combine(Path.GetTempPath(), $"brn-{Environment.ProcessId}-{Guid.NewGuid():N}.sock");
     private readonly MemoryVolume _volume = new(Size);
     private readonly NbdServer _server;
 
@@ -271,7 +272,8 @@ public sealed class NbdSessionTests : IDisposable
                 for (var step = 0; step < 10; step++)
                 {
                     var request = NbdBytes.Request(
-                        (ushort)random.Next(9), (ulong)step, (ulong)random.Next(Size), (uint)random.Next(70_000) * (uint)random.Next(3));
+                        (ushort)random.Next(9), (ulong)step, (ulong)random.Next(Size),
+                        (uint)random.Next(70_000) * (uint)random.Next(3));
                     request[random.Next(28)] ^= (byte)random.Next(256);
                     client.Send(request);
                     var noise = new byte[random.Next(5000)];
@@ -312,7 +314,10 @@ public sealed class NbdSessionTests : IDisposable
     public void A_secondary_is_refused_and_can_be_opened_once_it_is_primary()
     {
         _volume.Refusal = "r0/0 is Secondary on this node";
-        Assert.Contains("Secondary", Assert.ThrowsAny<Exception>(() => NbdTestClient.Open(_path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Secondary",
+            Assert.ThrowsAny<Exception>(() => NbdTestClient.Open(_path)).Message,
+            StringComparison.Ordinal);
 
         _volume.Refusal = "";
         using var client = NbdTestClient.Open(_path);
@@ -335,7 +340,8 @@ public sealed class NbdSessionTests : IDisposable
 
         using (Start(path))
         {
-            Assert.Contains("another process", Assert.Throws<IOException>(() => Start(path)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "another process", Assert.Throws<IOException>(() => Start(path)).Message, StringComparison.Ordinal);
         }
 
         Assert.Contains("too long", Assert.Throws<IOException>(() => Start("/tmp/" + new string('x', 120))).Message,
@@ -346,7 +352,8 @@ public sealed class NbdSessionTests : IDisposable
     public void A_client_that_says_nothing_is_cut_off_in_time_and_others_are_served_meanwhile()
     {
         var path = _path + "4";
-        var options = new NbdServerOptions { UnixSocketPath = path, NegotiationTimeout = TimeSpan.FromMilliseconds(500) };
+        var options =
+            new NbdServerOptions { UnixSocketPath = path, NegotiationTimeout = TimeSpan.FromMilliseconds(500) };
         using var server = NbdServer.Start(options, _volume, NullLogger.Instance);
         using var silent = new NbdTestClient(path);
 
@@ -388,7 +395,8 @@ public sealed class NbdSessionTests : IDisposable
             var expected = new Dictionary<ulong, (ushort Command, int Offset, int Length)>();
             for (var i = 0; i < 10; i++)
             {
-                var command = (ushort)(random.Next(5) switch { 0 => Read, 1 => Write, 2 => Zeroes, 3 => Flush, _ => Write });
+                var command =
+                    (ushort)(random.Next(5) switch { 0 => Read, 1 => Write, 2 => Zeroes, 3 => Flush, _ => Write });
                 var length = random.Next(3) == 0 ? random.Next(1, 5000) * 512 : random.Next(1, 32) * 512;
                 var offset = (i << 22) + (random.Next(1000) * 512);
                 batch.Write(NbdBytes.Request(command, (ulong)i, (ulong)offset, (uint)length));
@@ -407,7 +415,8 @@ public sealed class NbdSessionTests : IDisposable
             }
 
             var pieces = new Random(seed * 1000 + round);
-            var sender = new Thread(() => client.SendInPieces(batch.ToArray(), pieces, pieces.Next(2) == 0 ? 100 : 100_000));
+            var sender =
+                new Thread(() => client.SendInPieces(batch.ToArray(), pieces, pieces.Next(2) == 0 ? 100 : 100_000));
             sender.Start();
             while (expected.Count > 0)
             {

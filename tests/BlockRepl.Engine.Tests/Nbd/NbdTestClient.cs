@@ -11,7 +11,8 @@ internal sealed class NbdTestClient : IDisposable
 
     public NbdTestClient(string path)
     {
-        _socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 20_000 };
+        _socket =
+            new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 20_000 };
         _socket.Connect(new UnixDomainSocketEndPoint(path));
     }
 
@@ -71,7 +72,8 @@ internal sealed class NbdTestClient : IDisposable
     {
         var head = Receive(16);
         Assert.Equal(0x67446698u, BinaryPrimitives.ReadUInt32BigEndian(head));
-        return (BinaryPrimitives.ReadUInt64BigEndian(head.AsSpan(8)), BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(4)));
+        return (
+            BinaryPrimitives.ReadUInt64BigEndian(head.AsSpan(8)), BinaryPrimitives.ReadUInt32BigEndian(head.AsSpan(4)));
     }
 
     /// <summary>True when the server ends the connection, whatever it sends before.</summary>

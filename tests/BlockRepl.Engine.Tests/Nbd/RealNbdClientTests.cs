@@ -91,8 +91,10 @@ public sealed class RealNbdClientTests : IDisposable
     public void Qemu_io_writes_zeroes_discards_and_reads()
     {
         var (exit, text) = Run(
-            "qemu-io", "-f", "raw", "-c", "write -P 0x5a 0 8M", "-c", "write -z 1M 1M", "-c", "discard 4M 1M", "-c", "flush",
-            "-c", "read -P 0x5a 0 1M", "-c", "read -P 0 1M 1M", "-c", "write -f -P 0x11 2M 64k", "-c", "read -P 0x11 2M 64k", Uri);
+            "qemu-io", "-f", "raw",
+            "-c", "write -P 0x5a 0 8M", "-c", "write -z 1M 1M", "-c", "discard 4M 1M", "-c", "flush",
+            "-c", "read -P 0x5a 0 1M", "-c", "read -P 0 1M 1M",
+            "-c", "write -f -P 0x11 2M 64k", "-c", "read -P 0x11 2M 64k", Uri);
 
         Assert.True(exit == 0 && !text.Contains("failed", StringComparison.Ordinal), text);
     }
@@ -106,7 +108,8 @@ public sealed class RealNbdClientTests : IDisposable
             Assert.Skip(tool + " is not installed");
         }
 
-        var start = new ProcessStartInfo(path, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start =
+            new ProcessStartInfo(path, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();

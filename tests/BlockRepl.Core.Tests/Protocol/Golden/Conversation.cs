@@ -23,8 +23,8 @@ internal sealed record RecordedPacket(
 }
 
 /// <summary>
-/// Feeds the streams of a capture to packet readers, one per direction, and follows the handshakes: the features give the
-/// framing, each P_PROTOCOL the digest of its sender's data.
+/// Feeds the streams of a capture to packet readers, one per direction, and follows the handshakes: the features give
+/// the framing, each P_PROTOCOL the digest of its sender's data.
 /// </summary>
 internal sealed class Conversation
 {

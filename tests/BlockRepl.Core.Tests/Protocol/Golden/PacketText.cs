@@ -65,7 +65,8 @@ internal static class PacketText
             case Command.Protocol:
                 return Protocol(p);
             case Command.SyncParam89:
-                Assert.Equal(ProtocolViolation.None, SyncParamPacket.TryDecode(p.Body, p.Framing, out SyncParamPacket s));
+                Assert.Equal(
+                    ProtocolViolation.None, SyncParamPacket.TryDecode(p.Body, p.Framing, out SyncParamPacket s));
                 return $"rate={s.ResyncRate} verify={Named(s.VerifyAlgorithm)} csums={Named(s.ChecksumAlgorithm)} "
                     + $"plan={s.PlanAhead} delay={s.DelayTarget} fill={s.FillTarget} max={s.MaxRate}";
             case Command.Sizes:
@@ -142,7 +143,8 @@ internal static class PacketText
     private static string Named(string algorithm) => algorithm.Length == 0 ? "-" : algorithm;
 
     private static string Number(uint littleEndian) =>
-        System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(littleEndian).ToString("x8", CultureInfo.InvariantCulture);
+        System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(littleEndian).ToString(
+            "x8", CultureInfo.InvariantCulture);
 
     private static string Hex(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(bytes);
 

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace BlockRepl.Core.Tests.Protocol.Golden;
 
-/// <summary>Writes a packet again from its decoded fields; the result has to be the recorded bytes, none masked.</summary>
+/// <summary>
+/// Writes a packet again from its decoded fields; the result has to be the recorded bytes, none masked.
+/// </summary>
 internal static class Reencode
 {
     public static byte[] Packet(RecordedPacket p)

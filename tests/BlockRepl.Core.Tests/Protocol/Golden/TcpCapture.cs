@@ -12,8 +12,8 @@ internal readonly record struct TcpDirection(int FromHost, int FromPort, int ToH
 internal readonly record struct TcpChunk(TcpDirection Direction, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>
-/// Takes the TCP payloads out of a pcap file (Ethernet, microseconds, little endian) in the order of recording; bytes that
-/// were recorded before are dropped.
+/// Takes the TCP payloads out of a pcap file (Ethernet, microseconds, little endian) in the order of recording; bytes
+/// that were recorded before are dropped.
 /// </summary>
 internal static class TcpCapture
 {

@@ -18,13 +18,14 @@ internal static class TestDigest
         _ => [],
     };
 
-    public static byte[] Hmac(DigestAlgorithm algorithm, ReadOnlySpan<byte> key, ReadOnlySpan<byte> data) => algorithm switch
-    {
-        DigestAlgorithm.Md5 => HMACMD5.HashData(key, data),
-        DigestAlgorithm.Sha1 => HMACSHA1.HashData(key, data),
-        DigestAlgorithm.Sha256 => HMACSHA256.HashData(key, data),
-        _ => throw new ArgumentOutOfRangeException(nameof(algorithm)),
-    };
+    public static byte[] Hmac(DigestAlgorithm algorithm, ReadOnlySpan<byte> key, ReadOnlySpan<byte> data) =>
+        algorithm switch
+        {
+            DigestAlgorithm.Md5 => HMACMD5.HashData(key, data),
+            DigestAlgorithm.Sha1 => HMACSHA1.HashData(key, data),
+            DigestAlgorithm.Sha256 => HMACSHA256.HashData(key, data),
+            _ => throw new ArgumentOutOfRangeException(nameof(algorithm)),
+        };
 #pragma warning restore CA5350, CA5351
 
     private static byte[] Crc32c(ReadOnlySpan<byte> data)
