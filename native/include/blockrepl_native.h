@@ -51,7 +51,7 @@ enum brn_op_kind {
     BRN_OP_WRITE = 2,    /* length bytes from address to offset, all of them: result 0 */
     BRN_OP_DATASYNC = 3, /* fdatasync */
     BRN_OP_RECV = 4,     /* up to length bytes to address: result = bytes, 0 at end of stream */
-    BRN_OP_SEND = 5,     /* address = array of length brn_iovec (at most BRN_MAX_IOVECS): result = bytes, may be short */
+    BRN_OP_SEND = 5,     /* address = array of length (to BRN_MAX_IOVECS) brn_iovec: result = bytes, may be short */
     BRN_OP_ACCEPT = 6,   /* result = new descriptor, close-on-exec */
     BRN_OP_CONNECT = 7,  /* address = sockaddr of length bytes */
     BRN_OP_CLOSE = 8,
@@ -112,9 +112,9 @@ BRN_API int32_t brn_ring_backend(const brn_ring *ring);
 
 /*
  * One turn: starts all n_ops operations, then waits until something has completed, the timeout (nanoseconds; 0 = do not
- * wait, negative = for ever) is over, or brn_ring_wake was called. Returns the number of completions stored (at most max),
- * which may be 0 before the timeout. -ENOBUFS: more than max_ops would be in flight; nothing was started. Operations
- * that cannot be started are completed with an error. Always called by the same thread.
+ * wait, negative = for ever) is over, or brn_ring_wake was called. Returns the number of completions stored (at most
+ * max), which may be 0 before the timeout. -ENOBUFS: more than max_ops would be in flight; nothing was started.
+ * Operations that cannot be started are completed with an error. Always called by the same thread.
  */
 BRN_API int32_t brn_ring_run(
     brn_ring *ring,
