@@ -1,6 +1,11 @@
 /*
- * The rounds of MD5 over vectors of 32-bit lanes. The including file defines VEC, ADD, F, G, H, I (of three vectors),
- * ROTATE(value, bits) and CONSTANT(word), and has the sixteen message words of all lanes in VEC w[16].
+ * MD5 over vectors of 32-bit lanes, one message in each lane. The including file defines
+ *   VEC, LANES                         the vector's type, and how many messages it holds
+ *   LOAD(words), STORE(words, x)       LANES words of memory
+ *   ADD(x, y), ROTATE(x, bits), CONSTANT(word), and the functions F, G, H, I of three vectors
+ *   UNPACK_LOW_32, _HIGH_32, _LOW_64, _HIGH_64 (x, y)   in each 128 bits: the lower or upper halves, interleaved
+ *   load_row(data, row, offset)        16 bytes each of the messages row, row + 4, row + 8 ... as 128 bits each
+ * and includes this last.
  */
 #define STEP(f, a, b, c, d, word, index, bits) \
     a = ADD(b, ROTATE(ADD(ADD(a, f(b, c, d)), ADD(word, CONSTANT(md5_constants[index]))), bits))
@@ -27,3 +32,47 @@
     FOUR(I, 52, 12, 3, 10, 1, 6, 10, 15, 21);       \
     FOUR(I, 56, 8, 15, 6, 13, 6, 10, 15, 21);       \
     FOUR(I, 60, 4, 11, 2, 9, 6, 10, 15, 21)
+
+/* Four words of every lane: rows become columns, in each 128 bits alike. */
+static inline void load_four(VEC *w, const uint8_t *const *data, size_t offset)
+{
+    VEC r0 = load_row(data, 0, offset);
+    VEC r1 = load_row(data, 1, offset);
+    VEC r2 = load_row(data, 2, offset);
+    VEC r3 = load_row(data, 3, offset);
+    VEC t0 = UNPACK_LOW_32(r0, r1);
+    VEC t1 = UNPACK_HIGH_32(r0, r1);
+    VEC t2 = UNPACK_LOW_32(r2, r3);
+    VEC t3 = UNPACK_HIGH_32(r2, r3);
+    w[0] = UNPACK_LOW_64(t0, t2);
+    w[1] = UNPACK_HIGH_64(t0, t2);
+    w[2] = UNPACK_LOW_64(t1, t3);
+    w[3] = UNPACK_HIGH_64(t1, t3);
+}
+
+static inline void md5_lanes(uint32_t state[4][MAX_LANES], const uint8_t *data[MAX_LANES], uint64_t blocks)
+{
+    VEC a = LOAD(state[0]);
+    VEC b = LOAD(state[1]);
+    VEC c = LOAD(state[2]);
+    VEC d = LOAD(state[3]);
+    for (; blocks > 0; blocks--) {
+        VEC w[16];
+        for (size_t i = 0; i < 4; i++) {
+            load_four(w + 4 * i, (const uint8_t *const *)data, 16 * i);
+        }
+        VEC a0 = a, b0 = b, c0 = c, d0 = d;
+        MD5_ROUNDS;
+        a = ADD(a, a0);
+        b = ADD(b, b0);
+        c = ADD(c, c0);
+        d = ADD(d, d0);
+        for (size_t i = 0; i < LANES; i++) {
+            data[i] += 64;
+        }
+    }
+    STORE(state[0], a);
+    STORE(state[1], b);
+    STORE(state[2], c);
+    STORE(state[3], d);
+}
