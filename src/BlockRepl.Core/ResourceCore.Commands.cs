@@ -153,13 +153,6 @@ public sealed partial class ResourceCore
             }
         }
 
-        if (Options.Net.AllowTwoPrimaries)
-        {
-            _host.Log(CoreLogLevel.Warning, -1,
-                "allow-two-primaries is told to the peer, but this node will not be Primary beside another one: "
-                + "conflicting writes are not arbitrated yet");
-        }
-
         Connection.Connect(command.DiscardMyData, command.Tentative);
         answer(CommandResult.Success);
     }

@@ -34,7 +34,7 @@ internal sealed partial class Connection
         Phase.Down => long.MaxValue,
         Phase.Pausing => _resumeAtNs,
         Phase.Connecting => _loop.NextDeadlineNs,
-        Phase.Operational => Math.Min(PingDeadlineNs, _nextProgressCheckNs),
+        Phase.Operational => Math.Min(Math.Min(PingDeadlineNs, _nextProgressCheckNs), _sequenceDeadlineNs),
         _ => _handshakeDeadlineNs,
     };
 
@@ -133,6 +133,12 @@ internal sealed partial class Connection
             }
 
             Ping();
+        }
+
+        if (nowNs >= _sequenceDeadlineNs)
+        {
+            Break(ConnectionState.Timeout, "acks that the peer sent before a write did not come within ping-timeout");
+            return;
         }
 
         if (nowNs >= _nextProgressCheckNs)

@@ -19,7 +19,7 @@ internal sealed partial class Connection
 
         if (stream == _data && !stream.IsNone)
         {
-            return _receiver is null && _core.PeerRequestCount < MaxQueuedPeerRequests;
+            return _receiver is null && _undecided is null && _core.PeerRequestCount < MaxQueuedPeerRequests;
         }
 
         return stream == _meta && !stream.IsNone && _phase == Phase.Operational;
@@ -397,6 +397,12 @@ internal sealed partial class Connection
 
     private void OnAck(Volume volume, Command command, in BlockAck ack)
     {
+        volume.SawPeerSequence(ack.SequenceNumber);
+        if (_undecided is not null)
+        {
+            _core.WakeBlocked();
+        }
+
         bool syncer = ack.BlockId == BlockIds.Syncer;
         switch (command)
         {
@@ -409,10 +415,14 @@ internal sealed partial class Connection
             case Command.RecvAck:
             case Command.WriteAck:
             case Command.RsWriteAck:
-            case Command.Superseded:
-            case Command.RetryWrite:
             case Command.NegAck:
                 OnWriteAck(volume, command, ack);
+                break;
+            case Command.Superseded:
+                OnConflict(volume, WriteConflict.Superseded, ack);
+                break;
+            case Command.RetryWrite:
+                OnConflict(volume, WriteConflict.Retry, ack);
                 break;
             case Command.NegDReply:
                 OnReadRefused(volume, ack);

@@ -12,6 +12,8 @@ internal sealed partial class Connection
     private readonly Queue<ReceiveEpoch> _receiveEpochs = new();
     private readonly Stack<ReceiveEpoch> _spareEpochs = new();
     private ReceiveEpoch _openEpoch = new();
+    private PeerRequest? _undecided;
+    private long _sequenceDeadlineNs = long.MaxValue;
 
     public int EpochCount => _receiveEpochs.Count + 1;
 
@@ -42,6 +44,25 @@ internal sealed partial class Connection
     /// <summary>A write may start when no epoch before its own is unfinished.</summary>
     public bool MayStart(ReceiveEpoch epoch) =>
         WriteOrdering == 'n' || _receiveEpochs.Count == 0 || _receiveEpochs.Peek() == epoch;
+
+    /// <summary>The data stream is not read on until it is known what becomes of this write.</summary>
+    public void OnWriteUndecided(PeerRequest peer)
+    {
+        _undecided = peer;
+        _sequenceDeadlineNs = _core.NowNs + PingTimeoutNs;
+    }
+
+    public void OnWriteDecided(PeerRequest peer)
+    {
+        if (_undecided == peer)
+        {
+            _undecided = null;
+            StopSequenceClock();
+        }
+    }
+
+    /// <summary>Everything sent before the write has come: what it waits for now is this node's own business.</summary>
+    public void StopSequenceClock() => _sequenceDeadlineNs = long.MaxValue;
 
     private void OnBarrier(in BarrierPacket barrier)
     {
@@ -121,6 +142,8 @@ internal sealed partial class Connection
         // Writes of the old connection that still run keep their epoch object: it must not be used again.
         _receiveEpochs.Clear();
         _openEpoch = new ReceiveEpoch();
+        _undecided = null;
+        StopSequenceClock();
     }
 
     /// <summary>Acks that the peer is to send follow from the packet's flags, or before version 100 from the protocol.</summary>

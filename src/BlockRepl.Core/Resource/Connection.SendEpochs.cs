@@ -138,9 +138,26 @@ internal sealed partial class Connection
 
         _closePending = false;
         _openEpochs.Enqueue((_sendEpoch, _sendEpochWrites, _core.NowNs));
-        Send(null, Command.Barrier, new BarrierPacket(_sendEpoch));
+        if (_sendEpochWrites > 0)
+        {
+            Send(null, Command.Barrier, new BarrierPacket(_sendEpoch));
+        }
+
         _sendEpoch++;
         _sendEpochWrites = 0;
+        PassEmptyEpochs();
+    }
+
+    /// <summary>Epochs whose writes were all lost to the peer's: no barrier ack comes for them.</summary>
+    private void PassEmptyEpochs()
+    {
+        while (_openEpochs.TryPeek(out (uint Number, int Writes, long SentAtNs) epoch) && epoch.Writes == 0)
+        {
+            _openEpochs.Dequeue();
+            _ackedThrough = epoch.Number;
+            _anyAcked = true;
+            ReleaseEpochWaiters(lost: false);
+        }
     }
 
     private void AppendToLog(Request request)
@@ -186,6 +203,7 @@ internal sealed partial class Connection
         _ackedThrough = ack.Number;
         _anyAcked = true;
         ReleaseEpochWaiters(lost: false);
+        PassEmptyEpochs();
         _core.CheckAheadDrained();
     }
 
@@ -249,7 +267,62 @@ internal sealed partial class Connection
         }
     }
 
-    /// <summary>P_RECV_ACK, P_WRITE_ACK, P_RS_WRITE_ACK, P_NEG_ACK and the answers of conflicts.</summary>
+    /// <summary>P_SUPERSEDED, P_RETRY_WRITE: the peer did not write it, so it leaves the transfer log and its epoch.</summary>
+    private void OnConflict(Volume volume, WriteConflict verdict, in BlockAck ack)
+    {
+        Request? request = FindRequest(volume, ack.BlockId, ack.Sector);
+        if (request is null || !Net.AllowTwoPrimaries || ResolveConflicts || !request.IsWrite || !request.NetPending
+            || request.Conflict != WriteConflict.None)
+        {
+            Break(ConnectionState.ProtocolError, $"a conflict verdict ({verdict}) for sector {ack.Sector} that this node did not wait for");
+            return;
+        }
+
+        RemoveFromLog(request);
+        LeaveSendEpoch(request.Epoch);
+        request.Conflict = verdict;
+        _core.WakeBlocked();
+    }
+
+    private void RemoveFromLog(Request request)
+    {
+        Request? before = null;
+        for (Request? other = _logHead; other != request; other = other!.NextInLog)
+        {
+            before = other;
+        }
+
+        if (before is null)
+        {
+            _logHead = request.NextInLog;
+        }
+        else
+        {
+            before.NextInLog = request.NextInLog;
+        }
+
+        _logTail = _logTail == request ? before : _logTail;
+        request.NextInLog = null;
+    }
+
+    private void LeaveSendEpoch(uint number)
+    {
+        if (number == _sendEpoch)
+        {
+            _sendEpochWrites--;
+            return;
+        }
+
+        for (int i = _openEpochs.Count; i > 0; i--)
+        {
+            (uint Number, int Writes, long SentAtNs) epoch = _openEpochs.Dequeue();
+            _openEpochs.Enqueue(epoch.Number == number ? epoch with { Writes = epoch.Writes - 1 } : epoch);
+        }
+
+        PassEmptyEpochs();
+    }
+
+    /// <summary>P_RECV_ACK, P_WRITE_ACK, P_RS_WRITE_ACK and P_NEG_ACK.</summary>
     private void OnWriteAck(Volume volume, Command command, in BlockAck ack)
     {
         Request? request = FindRequest(volume, ack.BlockId, ack.Sector);
@@ -348,6 +421,10 @@ internal sealed partial class Connection
         _closePending = false;
         ReleaseEpochWaiters(lost: true);
         LoseLog();
+        foreach (Volume volume in _core.Volumes)
+        {
+            volume.LoseConflicts();
+        }
     }
 
     private void LoseLog()

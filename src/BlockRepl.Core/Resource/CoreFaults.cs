@@ -17,4 +17,10 @@ internal sealed class CoreFaults
 
     /// <summary>The source answers resync requests without regard to writes under way.</summary>
     public bool ReplyResyncWithoutLock { get; set; }
+
+    /// <summary>Of two Primaries each writes what the other sends, whatever it writes there itself.</summary>
+    public bool IgnoreConflicts { get; set; }
+
+    /// <summary>With resolve-conflicts a write is judged before the acks that were sent before it have come.</summary>
+    public bool IgnoreSequence { get; set; }
 }

@@ -56,6 +56,15 @@ internal sealed class PeerRequest(int index)
     /// <summary>A buffer of the core's own bound, to be given back to it.</summary>
     public bool CountsAsPeerRead { get; set; }
 
+    /// <summary>Writes and zeroes: its number in the peer's packet sequence.</summary>
+    public uint SequenceNumber { get; set; }
+
+    /// <summary>With two Primaries: whether it is written at all is not known yet.</summary>
+    public bool Undecided { get; set; }
+
+    /// <summary>It won over own writes, which wait for its data.</summary>
+    public bool EndsConflicts { get; set; }
+
     /// <summary>Writes and zeroes: the epoch it counts in.</summary>
     public ReceiveEpoch? Epoch { get; set; }
 
@@ -81,7 +90,7 @@ internal sealed class PeerRequest(int index)
         HeldLog = null;
         BlockId = 0;
         Flags = DataFlags.None;
-        Started = WaitsForCommit = CountsAsPeerRead = ForceUnitAccess = false;
+        Started = WaitsForCommit = CountsAsPeerRead = ForceUnitAccess = Undecided = EndsConflicts = false;
         Epoch = null;
         DigestBytes = 0;
         Next = Previous = null;

@@ -2,6 +2,18 @@ using BlockRepl.Core.Protocol;
 
 namespace BlockRepl.Core.Resource;
 
+/// <summary>What the peer said of a write that met one of its own.</summary>
+internal enum WriteConflict
+{
+    None,
+
+    /// <summary>P_SUPERSEDED: the peer's write lies over it and counts as the later one.</summary>
+    Superseded,
+
+    /// <summary>P_RETRY_WRITE: to be sent again after the peer's write.</summary>
+    Retry,
+}
+
 /// <summary>
 /// One request of the application on this node. Its local and its network half go their own ways; it is answered when neither
 /// is pending, and forgotten when the network half is done for good: at the barrier ack, not at the write ack.
@@ -53,6 +65,9 @@ internal sealed class Request(int index)
 
     /// <summary>A negative ack came: the peer's copy of these blocks is bad whatever else comes.</summary>
     public bool PeerRefused { get; set; }
+
+    /// <summary>The verdict has come, the peer's own write not yet; out of the transfer log meanwhile.</summary>
+    public WriteConflict Conflict { get; set; }
     public bool Answered { get; set; }
     public uint Epoch { get; set; }
     public long SentAtNs { get; set; }
@@ -79,11 +94,19 @@ internal sealed class Request(int index)
 
     public bool Overlaps(ulong sector, ulong endSector) => Sector < endSector && sector < EndSector;
 
-    public void Reset()
+    /// <summary>As if it had just come in, but for its place in the order; answers to the old cookie are not for it.</summary>
+    public void BeginAnew()
     {
         Generation = (Generation + 1) & 0x7fffffff;
-        Started = WaitsForCommit = LocalPending = LocalOk = LocalTried = false;
-        SendPending = NetPending = NetOk = NetDone = Replicated = PeerSetInSync = PeerRefused = Answered = WaitsForEpochs = false;
+        Started = LocalOk = LocalTried = false;
+        NetOk = NetDone = Replicated = PeerSetInSync = PeerRefused = false;
+    }
+
+    public void Reset()
+    {
+        BeginAnew();
+        WaitsForCommit = LocalPending = SendPending = NetPending = Answered = WaitsForEpochs = false;
+        Conflict = WriteConflict.None;
         Buffer = BufferHandle.None;
         HeldLog = null;
         NextActive = PreviousActive = NextInLog = null;

@@ -24,7 +24,7 @@ internal sealed partial class Volume
     public void BeginConnection()
     {
         ForgetPeer();
-        PacketSequence = 0;
+        PacketSequence = _peerSequence = 0;
         AheadCheckNs = long.MaxValue;
     }
 

@@ -101,8 +101,10 @@ internal sealed partial class Volume
     {
         for (PeerRequest? peer = _firstPeer; peer is not null; peer = peer.Next)
         {
-            // Writes that came before go first, whether they have begun or not.
-            bool earlierWrite = peer.Order < order && peer.Writes;
+            // Writes that came before go first, whether they have begun or not; so does one that was let past own writes,
+            // for the peer has been or will be told that it is the earlier one.
+            bool replicated = peer.Kind is PeerRequestKind.Write or PeerRequestKind.Zero;
+            bool earlierWrite = (peer.Order < order && peer.Writes) || (replicated && !peer.Undecided);
             bool resync = peer.Started && peer.Kind != PeerRequestKind.Read;
             if ((earlierWrite || resync) && peer.Overlaps(sector, endSector))
             {
@@ -134,6 +136,11 @@ internal sealed partial class Volume
         {
             // Nobody waits for the answer any more.
             RemovePeerRequest(peer);
+            return;
+        }
+
+        if (peer.Undecided && !DecideConflict(peer))
+        {
             return;
         }
 
@@ -315,8 +322,10 @@ internal sealed partial class Volume
         peer.Flags = Connection.EffectiveFlags(data.Flags);
         peer.ForceUnitAccess = (data.Flags & DataFlags.ForceUnitAccess) != 0;
         peer.Epoch = Connection.JoinReceiveEpoch();
+        peer.SequenceNumber = data.SequenceNumber;
         if (!HasDisk)
         {
+            SawPeerSequence(peer.SequenceNumber);
             peer.Started = true;
             FinishPeerWrite(peer, ok: false);
             return;
@@ -330,6 +339,16 @@ internal sealed partial class Volume
         if ((peer.Flags & DataFlags.SendWriteAck) != 0)
         {
             Counters.Unacknowledged++;
+        }
+
+        if (_core.Options.Net.AllowTwoPrimaries && !_core.Faults.IgnoreConflicts)
+        {
+            peer.Undecided = true;
+            Connection.OnWriteUndecided(peer);
+        }
+        else
+        {
+            SawPeerSequence(peer.SequenceNumber);
         }
 
         TryStartPeer(peer);
@@ -359,6 +378,11 @@ internal sealed partial class Volume
         {
             Command ack = !ok ? Command.NegAck : inSync ? Command.RsWriteAck : Command.WriteAck;
             Connection.SendAck(this, ack, peer.Sector, peer.BlockId, peer.ByteCount);
+        }
+
+        if (peer.EndsConflicts)
+        {
+            EndConflicts(peer);
         }
 
         peer.HeldLog?.Release(peer.FirstExtent, peer.LastExtent);

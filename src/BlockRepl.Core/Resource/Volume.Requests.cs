@@ -393,6 +393,11 @@ internal sealed partial class Volume
         bool pending = request.LocalPending || waitsForPeer || request.SendPending || request.WaitsForEpochs;
         if (!request.Started || pending || request.Answered)
         {
+            if (request.Conflict != WriteConflict.None)
+            {
+                _core.WakeBlocked();
+            }
+
             CheckDone(request);
             return;
         }

@@ -23,9 +23,7 @@ internal sealed partial class Volume
     {
         AgreedVersion = Connection.AgreedVersion,
         HasNetConfig = State.Connection > ConnectionState.StandAlone,
-
-        // Whatever the configuration says: conflicting writes of two Primaries are not arbitrated, so there is never a second.
-        AllowTwoPrimaries = false,
+        AllowTwoPrimaries = _core.Options.Net.AllowTwoPrimaries,
         OtherVolumePeerPrimary = _core.IsPeerPrimaryElsewhere(this),
         Fencing = Options.Disk.Fencing,
         HasVerifyAlgorithm = Connection.VerifyAlgorithm != Protocol.DigestAlgorithm.None,
