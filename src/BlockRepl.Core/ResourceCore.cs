@@ -15,7 +15,7 @@ public sealed partial class ResourceCore
     private readonly ICoreHost _host;
     private readonly Volume[] _volumes;
     private readonly ScriptQueue _commands = new();
-    private readonly List<(IoBatch Batch, int Into, int ByteCount)> _batchOperations = [];
+    private readonly List<(IoBatch Batch, int Into)> _batchOperations = [];
     private readonly Stack<int> _freeBatchOperations = new();
     private readonly Dictionary<int, Action<int>> _handlerWaiters = [];
     private int _lastHandler;
@@ -131,14 +131,14 @@ public sealed partial class ResourceCore
         }
 
         batch.Pending++;
-        _batchOperations[index] = (batch, into, 0);
+        _batchOperations[index] = (batch, into);
         token = CoreToken.Io(TokenKind.Batch, index);
         return true;
     }
 
     private void EndBatchOperation(Volume volume, int index, IoError error, ReadOnlySpan<byte> data, bool meta)
     {
-        (IoBatch batch, int into, _) = _batchOperations[index];
+        (IoBatch batch, int into) = _batchOperations[index];
         _batchOperations[index] = default;
         _freeBatchOperations.Push(index);
         volume.OnBatchOperationDone(meta);
@@ -180,8 +180,6 @@ public sealed partial class ResourceCore
             volume.Thaw();
         }
     }
-
-    internal void CheckAheadDrained() => _wake = true;
 
     /// <summary>
     /// The connection was lost while Primary: the fence-peer handler finds out about the peer, or ends it.

@@ -168,17 +168,12 @@ internal sealed partial class Connection
             Ping();
         }
 
-        if (_host.GetBacklog(_meta).QueuedBytes > 0 && stuck)
-        {
-            return;
-        }
-
-        long patience = Net.KoCount * TimeoutNs;
         if (Net.KoCount == 0)
         {
             return;
         }
 
+        long patience = Net.KoCount * TimeoutNs;
         bool writeOverdue = _logHead is not null && _logHead.NetPending && nowNs - _logHead.SentAtNs > patience;
         bool barrierOverdue = _openEpochs.TryPeek(out (uint Number, int Writes, long SentAtNs) epoch)
             && nowNs - epoch.SentAtNs > patience;

@@ -34,7 +34,7 @@ internal sealed partial class Connection
         request.NetPending = true;
         request.Epoch = JoinSendEpoch();
         request.SentAtNs = _core.NowNs;
-        volume.Counters.PeerPending++;
+        volume.Counters.BeginPeerPending();
         AppendToLog(request);
         DataHeader head = new(request.Sector, request.BlockId, ++volume.PacketSequence, FlagsOf(volume, request));
         if (request.Kind == RequestKind.Write)
@@ -68,7 +68,7 @@ internal sealed partial class Connection
         {
             request.NetPending = false;
             request.NetOk = true;
-            volume.Counters.PeerPending--;
+            volume.Counters.EndPeerPending();
         }
     }
 
@@ -204,7 +204,7 @@ internal sealed partial class Connection
         _anyAcked = true;
         ReleaseEpochWaiters(lost: false);
         PassEmptyEpochs();
-        _core.CheckAheadDrained();
+        _core.WakeBlocked();
     }
 
     /// <summary>Whether a write to these blocks still stands in the transfer log.</summary>
@@ -228,7 +228,7 @@ internal sealed partial class Connection
             // Its own ack must have come before; an epoch that is confirmed without it counts as replicated all the same.
             request.NetPending = false;
             request.NetOk = true;
-            request.Volume.Counters.PeerPending--;
+            request.Volume.Counters.EndPeerPending();
         }
 
         request.NetDone = true;
@@ -355,7 +355,7 @@ internal sealed partial class Connection
         if (request.NetPending && enough)
         {
             request.NetPending = false;
-            volume.Counters.PeerPending--;
+            volume.Counters.EndPeerPending();
         }
 
         volume.CheckAnswered(request);
@@ -405,7 +405,7 @@ internal sealed partial class Connection
 
     private static void EndRemoteRead(Volume volume, Request request, bool ok)
     {
-        volume.Counters.PeerPending--;
+        volume.Counters.EndPeerPending();
         request.NetPending = false;
         request.NetOk = ok;
         request.NetDone = true;

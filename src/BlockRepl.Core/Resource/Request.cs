@@ -94,6 +94,12 @@ internal sealed class Request(int index)
 
     public bool Overlaps(ulong sector, ulong endSector) => Sector < endSector && sector < EndSector;
 
+    /// <summary>It lost against the peer's write and is to be sent again; to be finished whatever is held.</summary>
+    public bool Retries { get; set; }
+
+    /// <summary>It was started once: it cannot be refused any more without marking its blocks.</summary>
+    public bool MayBeOnDisk { get; set; }
+
     /// <summary>As if it had just come in, but for its place in the order; answers to the old cookie are not for it.</summary>
     public void BeginAnew()
     {
@@ -107,6 +113,7 @@ internal sealed class Request(int index)
         BeginAnew();
         WaitsForCommit = LocalPending = SendPending = NetPending = Answered = WaitsForEpochs = false;
         Conflict = WriteConflict.None;
+        Retries = MayBeOnDisk = false;
         Buffer = BufferHandle.None;
         HeldLog = null;
         NextActive = PreviousActive = NextInLog = null;

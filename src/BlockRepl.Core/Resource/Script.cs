@@ -36,8 +36,6 @@ internal sealed class ScriptQueue
 
     public bool IsIdle => _running is null && _waiting.Count == 0;
 
-    public string RunningName => _running?.Name ?? "";
-
     public void Add(string name, IEnumerable<Func<bool>> steps) => _waiting.Enqueue(new Script(name, steps));
 
     /// <summary>True if anything was done.</summary>

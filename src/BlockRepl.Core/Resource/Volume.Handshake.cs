@@ -81,8 +81,6 @@ internal sealed partial class Volume
         }
     }
 
-    public void SendStateNow() => SendState();
-
     public void SendUuidsAndState()
     {
         SendUuids();
@@ -97,7 +95,7 @@ internal sealed partial class Volume
         _bitmapReceiver = null;
         _considerResync = false;
         _resizePending = false;
-        Counters.PeerPending = Counters.Unacknowledged = 0;
+        Counters.ForgetPeer();
     }
 
     public void OnSyncParam(in SyncParamPacket packet)

@@ -108,7 +108,7 @@ internal sealed partial class Volume
     {
         for (Request? request = _firstActive; request is not null; request = request.NextActive)
         {
-            if (request.Started && (request.IsWrite || !writesOnly))
+            if (writesOnly ? request.Started && request.IsWrite : request.Started || request.Retries)
             {
                 return true;
             }
@@ -124,6 +124,11 @@ internal sealed partial class Volume
         for (Request? request = _firstActive; request is not null; request = next)
         {
             next = request.NextActive;
+            if (request.MayBeOnDisk)
+            {
+                Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
+            }
+
             request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
             request.HeldLog = null;
             RemoveActive(request);

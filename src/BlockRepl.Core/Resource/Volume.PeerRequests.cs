@@ -323,6 +323,11 @@ internal sealed partial class Volume
         peer.ForceUnitAccess = (data.Flags & DataFlags.ForceUnitAccess) != 0;
         peer.Epoch = Connection.JoinReceiveEpoch();
         peer.SequenceNumber = data.SequenceNumber;
+        if ((peer.Flags & DataFlags.SendWriteAck) != 0)
+        {
+            Counters.BeginUnacknowledged();
+        }
+
         if (!HasDisk)
         {
             SawPeerSequence(peer.SequenceNumber);
@@ -334,11 +339,6 @@ internal sealed partial class Volume
         if ((peer.Flags & DataFlags.SendReceiveAck) != 0)
         {
             Connection.SendAck(this, Command.RecvAck, peer.Sector, peer.BlockId, peer.ByteCount);
-        }
-
-        if ((peer.Flags & DataFlags.SendWriteAck) != 0)
-        {
-            Counters.Unacknowledged++;
         }
 
         if (_core.Options.Net.AllowTwoPrimaries && !_core.Faults.IgnoreConflicts)
@@ -357,9 +357,9 @@ internal sealed partial class Volume
     private void FinishPeerWrite(PeerRequest peer, bool ok)
     {
         bool wantsAck = (peer.Flags & DataFlags.SendWriteAck) != 0;
-        if (wantsAck && peer.Started && HasDisk)
+        if (wantsAck)
         {
-            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Counters.EndUnacknowledged();
         }
 
         if (!ok)
@@ -406,13 +406,13 @@ internal sealed partial class Volume
 
         PeerRequest peer = NewPeerRequest(PeerRequestKind.Read, wanted.Sector, wanted.ByteCount);
         peer.BlockId = wanted.BlockId;
-        Counters.Unacknowledged++;
+        Counters.BeginUnacknowledged();
         TryStartPeer(peer);
     }
 
     private void FinishPeerRead(PeerRequest peer, bool ok)
     {
-        Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+        Counters.EndUnacknowledged();
         if (!CanAnswer(peer))
         {
             RemovePeerRequest(peer);

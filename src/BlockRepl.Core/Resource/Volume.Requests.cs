@@ -126,7 +126,8 @@ internal sealed partial class Volume
     /// <summary>Starts a request, or leaves it in the list to be tried again when something changed.</summary>
     private void TryStart(Request request)
     {
-        if (IoHeld || !StateRules.AllowsApplicationIo(State, Connection.AgreedVersion) || Connection.SendsBitmap)
+        bool held = IoHeld && !request.Retries;
+        if (held || !StateRules.AllowsApplicationIo(State, Connection.AgreedVersion) || Connection.SendsBitmap)
         {
             return;
         }
@@ -211,7 +212,8 @@ internal sealed partial class Volume
             return;
         }
 
-        request.Started = true;
+        request.Started = request.MayBeOnDisk = true;
+        request.Retries = false;
         bool remote = Connection.IsOperational && StateRules.IsReplicating(State);
         if (remote && request.ByteCount > (request.IsZero ? Connection.MaxZeroBytes : Connection.MaxRequestBytes))
         {
@@ -315,7 +317,7 @@ internal sealed partial class Volume
         else if (remote)
         {
             request.Started = request.NetPending = true;
-            Counters.PeerPending++;
+            Counters.BeginPeerPending();
             Connection.RequestData(this, request);
         }
         else
@@ -487,7 +489,7 @@ internal sealed partial class Volume
     {
         if (request.NetPending)
         {
-            Counters.PeerPending--;
+            Counters.EndPeerPending();
         }
 
         request.NetPending = false;
@@ -508,7 +510,7 @@ internal sealed partial class Volume
             if (request.Kind == RequestKind.Read && request.NetPending)
             {
                 request.NetPending = false;
-                Counters.PeerPending--;
+                Counters.EndPeerPending();
                 request.Started = false;
                 request.LocalTried = false;
                 TryStart(request);

@@ -29,7 +29,7 @@ internal sealed partial class Volume
         peer.BlockId = BlockIds.Syncer;
         digest.CopyTo(peer.Digest);
         peer.DigestBytes = digest.Length;
-        Counters.Unacknowledged++;
+        Counters.BeginUnacknowledged();
         TryStartPeer(peer);
     }
 
@@ -37,7 +37,7 @@ internal sealed partial class Volume
     {
         if (!CanAnswer(peer))
         {
-            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Counters.EndUnacknowledged();
             RemovePeerRequest(peer);
             return;
         }
@@ -50,7 +50,7 @@ internal sealed partial class Volume
 
         if (!ok)
         {
-            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Counters.EndUnacknowledged();
             Connection.SendAck(this, Command.NegRsDReply, peer.Sector, BlockIds.Syncer, peer.ByteCount);
             _resyncFailedBits += Blocks(peer.ByteCount);
             RemovePeerRequest(peer);
@@ -66,7 +66,7 @@ internal sealed partial class Volume
 
         if (peer.Command == Command.RsThinRequest && _host.IsZero(peer.Buffer, peer.ByteCount))
         {
-            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Counters.EndUnacknowledged();
             Connection.Send(this, Command.RsDeallocated, new BlockDescription(peer.Sector, peer.ByteCount));
             _unacknowledgedReplies.Add((peer.Sector, peer.ByteCount));
             RemovePeerRequest(peer);
@@ -80,7 +80,7 @@ internal sealed partial class Volume
     {
         if (!CanAnswer(peer))
         {
-            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Counters.EndUnacknowledged();
             RemovePeerRequest(peer);
             return;
         }
@@ -93,7 +93,7 @@ internal sealed partial class Volume
 
         if (digest.SequenceEqual(peer.Digest.AsSpan(0, peer.DigestBytes)))
         {
-            Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+            Counters.EndUnacknowledged();
             Connection.SendAck(this, Command.RsIsInSync, peer.Sector, BlockIds.Syncer, peer.ByteCount);
             ClearInSync(peer.Sector, peer.ByteCount);
             RemovePeerRequest(peer);
@@ -105,8 +105,8 @@ internal sealed partial class Volume
 
     private void ReplyWithBlocks(PeerRequest peer)
     {
-        Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
-        Counters.PeerPending++;
+        Counters.EndUnacknowledged();
+        Counters.BeginPeerPending();
         Connection.SendReply(this, Command.RsDataReply, peer);
         _unacknowledgedReplies.Add((peer.Sector, peer.ByteCount));
 
@@ -121,7 +121,7 @@ internal sealed partial class Volume
     /// </summary>
     private void CancelResyncRequest(PeerRequest peer)
     {
-        Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+        Counters.EndUnacknowledged();
         Connection.SendAck(this, Command.RsCancel, peer.Sector, BlockIds.Syncer, peer.ByteCount);
         RemovePeerRequest(peer);
     }
@@ -150,7 +150,7 @@ internal sealed partial class Volume
 
     private void EndReply(ulong sector, int byteCount)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        Counters.EndPeerPending();
         _unacknowledgedReplies.Remove((sector, byteCount));
         if (State.Connection == ConnectionState.Ahead)
         {

@@ -33,7 +33,7 @@ internal sealed partial class Volume
     {
         if (!IsSource)
         {
-            Counters.PeerPending = Math.Max(0, Counters.PeerPending - _outstanding.Count);
+            Counters.EndPeerPending(_outstanding.Count);
         }
 
         _outstanding.Clear();
@@ -110,7 +110,7 @@ internal sealed partial class Volume
             _outstandingBlocks += blocks;
             _controller.OnRequested(blocks);
             _outstanding.Add((sector, bytes));
-            Counters.PeerPending++;
+            Counters.BeginPeerPending();
             RequestBlocks(sector, bytes);
         }
     }
@@ -225,15 +225,15 @@ internal sealed partial class Volume
 
     private void AcceptResyncWrite(PeerRequest peer)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
-        Counters.Unacknowledged++;
+        Counters.EndPeerPending();
+        Counters.BeginUnacknowledged();
         _controller.OnAnswered(peer.ByteCount >> 9);
         TryStartPeer(peer);
     }
 
     private void FinishTargetWrite(PeerRequest peer, bool ok)
     {
-        Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+        Counters.EndUnacknowledged();
         bool answer = CanAnswer(peer);
         ulong sector = peer.Sector;
         int bytes = peer.ByteCount;
@@ -260,7 +260,7 @@ internal sealed partial class Volume
     /// <summary>P_RS_IS_IN_SYNC: the checksums were equal.</summary>
     public void OnIsInSync(ulong sector, int byteCount)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        Counters.EndPeerPending();
         Bitmap?.ClearRange(sector, (ulong)byteCount);
         _controller.OnAnswered(byteCount >> 9);
         EndOutstanding(sector, byteCount);
@@ -269,7 +269,7 @@ internal sealed partial class Volume
     /// <summary>P_NEG_RS_DREPLY, or an own read that failed: the blocks stay out of sync.</summary>
     public void OnResyncFailed(ulong sector, int byteCount)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        Counters.EndPeerPending();
         _controller.OnAnswered(byteCount >> 9);
         _resyncFailedBits += Blocks(byteCount);
         EndOutstanding(sector, byteCount);
@@ -278,7 +278,7 @@ internal sealed partial class Volume
     /// <summary>P_RS_CANCEL: the source went ahead; the blocks are asked for again after the next P_SYNC_UUID.</summary>
     public void OnResyncCancelled(ulong sector, int byteCount)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        Counters.EndPeerPending();
         EndOutstanding(sector, byteCount);
     }
 

@@ -81,7 +81,7 @@ internal sealed partial class Volume
             _verifying.Add(_verifyNextBit++);
             _budget--;
             _controller.OnRequested(1);
-            Counters.PeerPending++;
+            Counters.BeginPeerPending();
             Connection.Send(this, Command.OvRequest, new BlockRequest(sector, BlockIds.Syncer, bytes));
         }
     }
@@ -108,7 +108,7 @@ internal sealed partial class Volume
 
         PeerRequest peer = NewPeerRequest(PeerRequestKind.VerifyTargetRead, wanted.Sector, wanted.ByteCount);
         _verifying.Add(bit);
-        Counters.Unacknowledged++;
+        Counters.BeginUnacknowledged();
         TryStartPeer(peer);
     }
 
@@ -133,7 +133,7 @@ internal sealed partial class Volume
 
     private void OnVerifyTargetHash(PeerRequest peer, ReadOnlySpan<byte> digest)
     {
-        Counters.Unacknowledged = Math.Max(0, Counters.Unacknowledged - 1);
+        Counters.EndUnacknowledged();
         if (CanAnswer(peer))
         {
             Connection.SendWithDigest(
@@ -146,7 +146,7 @@ internal sealed partial class Volume
     /// <summary>P_OV_REPLY at VerifyS: the own block is read and hashed too.</summary>
     public void OnVerifyReply(in BlockRequest block, ReadOnlySpan<byte> digest)
     {
-        Counters.PeerPending = Math.Max(0, Counters.PeerPending - 1);
+        Counters.EndPeerPending();
         _controller.OnAnswered(block.ByteCount >> 9);
         PeerRequest peer = NewPeerRequest(PeerRequestKind.VerifySourceRead, block.Sector, block.ByteCount);
         digest.CopyTo(peer.Digest);

@@ -95,6 +95,21 @@ internal sealed class VolumeCounters
     /// <summary>Sectors of the backing disk that were read or written for the application, for c-min-rate.</summary>
     public long ApplicationSectors { get; set; }
     public int ApplicationPending { get; set; }
-    public int PeerPending { get; set; }
-    public int Unacknowledged { get; set; }
+
+    /// <summary>Requests that the peer has not answered.</summary>
+    public int PeerPending { get; private set; }
+
+    /// <summary>Requests of the peer that this node has not answered.</summary>
+    public int Unacknowledged { get; private set; }
+
+    public void BeginPeerPending() => PeerPending++;
+
+    public void BeginUnacknowledged() => Unacknowledged++;
+
+    /// <summary>What an old connection began may end in the next one, which counts from zero: hence the floor.</summary>
+    public void EndPeerPending(int count = 1) => PeerPending = Math.Max(0, PeerPending - count);
+
+    public void EndUnacknowledged() => Unacknowledged = Math.Max(0, Unacknowledged - 1);
+
+    public void ForgetPeer() => PeerPending = Unacknowledged = 0;
 }

@@ -39,7 +39,8 @@ internal sealed class ConnectionView(SimCluster cluster)
         switch (packet.Command)
         {
             case Command.Barrier:
-                Require(own.OpenWrites.Count > 0, node, packet, "closes an epoch without writes");
+                Require(own.OpenWrites.Count > 0 || own.HasLostWrites, node, packet, "closes an epoch without writes");
+                own.HasLostWrites = false;
                 own.Epochs.Enqueue(new Epoch(
                     packet.Number32(0),
                     own.OpenWrites,
@@ -175,10 +176,30 @@ internal sealed class ConnectionView(SimCluster cluster)
         {
             write.Failed = true;
         }
+
+        if (packet.Command is Command.Superseded or Command.RetryWrite)
+        {
+            LeaveEpoch(peer, write);
+        }
+    }
+
+    /// <summary>A write that lost against the receiver's own counts in no epoch, though its sender may not know it yet.</summary>
+    private static void LeaveEpoch(Side sender, SentWrite write)
+    {
+        sender.HasLostWrites |= sender.OpenWrites.Remove(write);
+        foreach (Epoch epoch in sender.Epochs)
+        {
+            epoch.Writes.Remove(write);
+        }
     }
 
     private void OnBarrierAck(SimNode node, Side peer, in WirePacket packet)
     {
+        while (peer.Epochs.TryPeek(out Epoch? empty) && empty.Writes.Count == 0)
+        {
+            peer.Epochs.Dequeue();
+        }
+
         if (!peer.Epochs.TryDequeue(out Epoch? epoch))
         {
             throw Failure(node, packet, "acknowledges no epoch");
@@ -279,6 +300,9 @@ internal sealed class ConnectionView(SimCluster cluster)
         public Dictionary<(int Volume, ulong Sector, ulong BlockId), SentWrite> Unacknowledged { get; } = [];
 
         public List<SentWrite> OpenWrites { get; set; } = [];
+
+        /// <summary>Of the open epoch writes have lost.</summary>
+        public bool HasLostWrites { get; set; }
 
         public Queue<Epoch> Epochs { get; } = new();
 
