@@ -10,7 +10,7 @@ namespace BlockRepl.Core.Resource;
 
 /// <summary>
 /// One volume of the resource with its state, its disk, its device and its view of the peer's volume. Split by concern:
-/// State, MetaData, Attach, ActivityLog, Requests, PeerRequests, Resync, Verify, BitmapExchange, Handshake.
+/// State, MetaData, Attach, ActivityLog, Requests, PeerRequests, Conflicts, Resync, Verify, BitmapExchange, Handshake.
 /// </summary>
 internal sealed partial class Volume
 {
