@@ -8,11 +8,16 @@ public sealed class Node : IDisposable
 {
     private readonly string _configuration;
     private readonly string _resource;
+    private readonly string? _networkNamespace;
     private readonly Lock _logLock = new();
     private Process? _daemon;
 
-    internal Node(string name, string folder, string configuration, string resource, string diskPath, int port)
+    /// <param name="networkNamespace">Where the daemon runs, as <c>ip netns</c> names it; null: where the caller does.</param>
+    public Node(
+        string name, string folder, string configuration, string resource, string diskPath, int port,
+        string? networkNamespace = null)
     {
+        _networkNamespace = networkNamespace;
         Name = name;
         Folder = folder;
         DiskPath = diskPath;
@@ -46,7 +51,9 @@ public sealed class Node : IDisposable
     /// <summary>Starts the daemon and waits until it answers.</summary>
     public void Start()
     {
-        _daemon = Tool.Start(Programs.Daemon, Options([]));
+        _daemon = _networkNamespace is null
+            ? Tool.Start(Programs.Daemon, Options([]))
+            : Tool.Start(Tool.Find("ip")!, ["netns", "exec", _networkNamespace, Programs.Daemon, .. Options([])]);
         _daemon.OutputDataReceived += (_, e) => WriteLog(e.Data);
         _daemon.ErrorDataReceived += (_, e) => WriteLog(e.Data);
         _daemon.BeginOutputReadLine();

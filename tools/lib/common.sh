@@ -35,6 +35,10 @@ package_of() {
         tcpdump) echo tcpdump ;;
         drbdmeta) echo drbd-utils ;;
         ip) echo iproute2 ;;
+        qemu-system-x86_64) echo qemu-system-x86 ;;
+        cpio) echo cpio ;;
+        modprobe) echo kmod ;;
+        xz) echo xz-utils ;;
         *) fail "no package known for $1" ;;
     esac
 }

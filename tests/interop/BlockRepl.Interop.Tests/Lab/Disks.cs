@@ -1,0 +1,68 @@
+using System.Globalization;
+
+namespace BlockRepl.Interop.Tests;
+
+/// <summary>The backing disks of a node: sparse files, one small enough for a full sync, one for a second volume, a large one.</summary>
+internal sealed class Disks
+{
+    public const int Small = 0;
+    public const int Second = 1;
+    public const int Large = 2;
+
+    private static readonly long[] Bytes = [40L << 20, 24L << 20, 1L << 30];
+
+    public Disks(string folder, string owner)
+    {
+        Paths = [.. Enumerable.Range(0, Bytes.Length)
+            .Select(i => Path.Combine(folder, owner + i.ToString(CultureInfo.InvariantCulture)))];
+        Clear();
+    }
+
+    public string[] Paths { get; }
+
+    /// <summary>All zero, and of the first size again.</summary>
+    public void Clear()
+    {
+        for (int i = 0; i < Paths.Length; i++)
+        {
+            using FileStream file = File.Open(Paths[i], FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+            file.SetLength(0);
+            file.SetLength(Bytes[i]);
+        }
+    }
+
+    /// <summary>Changes some bytes of a block of 4 KiB behind the node's back.</summary>
+    public void Damage(int disk, long block)
+    {
+        using FileStream file = File.Open(Paths[disk], FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        file.Position = (block * 4096) + 100;
+        file.Write("damaged behind the back"u8);
+    }
+
+    /// <summary>The blocks of 4 KiB that are not the same on both, up to a number of bytes.</summary>
+    public static List<long> DifferentBlocks(string left, string right, long byteCount)
+    {
+        const int block = 4096;
+        using FileStream one = File.Open(left, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using FileStream two = File.Open(right, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        byte[] a = new byte[1 << 20];
+        byte[] b = new byte[1 << 20];
+        var different = new List<long>();
+        for (long at = 0; at < byteCount; at += a.Length)
+        {
+            int count = (int)Math.Min(a.Length, byteCount - at);
+            one.ReadExactly(a, 0, count);
+            two.ReadExactly(b, 0, count);
+            for (int i = 0; i < count && !a.AsSpan(0, count).SequenceEqual(b.AsSpan(0, count)); i += block)
+            {
+                int size = Math.Min(block, count - i);
+                if (!a.AsSpan(i, size).SequenceEqual(b.AsSpan(i, size)))
+                {
+                    different.Add((at + i) / block);
+                }
+            }
+        }
+
+        return different;
+    }
+}

@@ -1,0 +1,23 @@
+using System.Globalization;
+
+namespace BlockRepl.Interop.Tests;
+
+/// <summary>The generation identifiers of a volume, as <c>get-gi</c> prints them.</summary>
+internal readonly record struct Generations(ulong Current, ulong Bitmap, ulong History1, ulong History2)
+{
+    /// <summary>Bit 0 says which role wrote it and is no part of the identity.</summary>
+    private const ulong RoleBit = 1;
+
+    /// <param name="text">CURRENT:BITMAP:HISTORY:HISTORY:FLAGS…, hexadecimal.</param>
+    public static Generations Parse(string text)
+    {
+        string line = text.Split('\n').Last(l => l.Count(c => c == ':') >= 4);
+        ulong[] ids = [.. line.Split(':').Take(4).Select(id => ulong.Parse(id, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        return new Generations(ids[0], ids[1], ids[2], ids[3]);
+    }
+
+    public Generations WithoutRoles() =>
+        new(Current & ~RoleBit, Bitmap & ~RoleBit, History1 & ~RoleBit, History2 & ~RoleBit);
+
+    public override string ToString() => $"{Current:X16}:{Bitmap:X16}:{History1:X16}:{History2:X16}";
+}

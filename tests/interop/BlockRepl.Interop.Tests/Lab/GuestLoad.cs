@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using BlockRepl.Nodes;
+
+namespace BlockRepl.Interop.Tests;
+
+/// <summary>The guest's own writing program, in the background of its shell.</summary>
+internal sealed partial class GuestLoad : Load
+{
+    private const string Output = "/tmp/load.out";
+    private readonly Guest _guest;
+
+    public GuestLoad(Guest guest, LoadShape shape, int seed, int volume)
+    {
+        _guest = guest;
+        string device = "/dev/drbd" + volume.ToString(CultureInfo.InvariantCulture);
+        long size = shape.Length > 0
+            ? shape.Length
+            : long.Parse(guest.Run($"blockdev --getsize64 {device}").OrThrow(), CultureInfo.InvariantCulture) - shape.From;
+        guest.Run(
+            $"rm -f /tmp/load.stop {Output}; (load {device} {shape.From} {size} {seed} {shape.Count} {shape.LargestBytes} "
+            + $"{shape.Streams} {shape.FlushEvery} >{Output} 2>&1; echo ended $? >>{Output}) &").OrThrow();
+    }
+
+    public override bool HasFailed => !_guest.HasPower || Read().Contains("ended 1", StringComparison.Ordinal);
+
+    /// <summary>Known only after the end.</summary>
+    public override long Done => Wrote().Matches(Read()).Sum(m => long.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture));
+
+    public override void WaitForEnd(int seconds = 120)
+    {
+        Poll.Until(() => Read().Contains("ended ", StringComparison.Ordinal), "the guest's load to end", seconds, Read);
+        string output = Read();
+        if (!output.Contains("ended 0", StringComparison.Ordinal))
+        {
+            throw new InvalidOperationException("the guest's load failed: " + output);
+        }
+    }
+
+    public override void Stop(int seconds = 120)
+    {
+        if (_guest.HasPower)
+        {
+            _guest.Run("touch /tmp/load.stop").OrThrow();
+            Poll.Until(() => Read().Contains("ended ", StringComparison.Ordinal), "the guest's load to stop", seconds, Read);
+        }
+    }
+
+    public override void Dispose()
+    {
+        if (_guest.HasPower && !_guest.IsLost)
+        {
+            _guest.Run("touch /tmp/load.stop");
+        }
+    }
+
+    private string Read() => _guest.Run($"cat {Output}").Output;
+
+    [GeneratedRegex(@"wrote (\d+)")]
+    private static partial Regex Wrote();
+}

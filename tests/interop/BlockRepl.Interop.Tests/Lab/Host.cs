@@ -1,0 +1,72 @@
+using BlockRepl.Nodes;
+
+namespace BlockRepl.Interop.Tests;
+
+/// <summary>
+/// One of the two nodes, in words that are the same for both, so that a script can be played with the roles exchanged. Commands
+/// are drbdadm's; the volume is 0 unless one is given.
+/// </summary>
+internal abstract class Host(Disks disks)
+{
+    /// <summary>Its name in drbd.conf and in messages.</summary>
+    public abstract string Name { get; }
+
+    public abstract bool HasPower { get; }
+
+    /// <summary>Its backing disks, as files of this machine.</summary>
+    public Disks Disks { get; } = disks;
+
+    public abstract HostStatus Status(int volume = 0);
+
+    public abstract Generations Generations(int volume = 0);
+
+    /// <summary>Runs a command on resource r0 and lets it fail.</summary>
+    public abstract ToolResult Try(string command, params string[] options);
+
+    /// <exception cref="InvalidOperationException">The command was refused.</exception>
+    public string Do(string command, params string[] options) => Try(command, options).OrThrow().Output;
+
+    /// <summary>Begins to write until it is stopped, the device fails, or the node has no power.</summary>
+    public abstract Load StartLoad(LoadShape shape, int seed, int volume = 0);
+
+    /// <summary>Ends it without any warning: the daemon is killed, the guest's power is cut.</summary>
+    public abstract void PowerOff();
+
+    /// <summary>Starts it again; the resource is not up yet.</summary>
+    public abstract void PowerOn();
+
+    /// <summary>Takes another configuration; the resource must be down.</summary>
+    public abstract void Configure(string configuration);
+
+    /// <summary>Forgets resource and data: all disks are zero, nothing is configured.</summary>
+    public abstract void Clear();
+
+    /// <summary>What this node sends arrives nowhere; it hears the other.</summary>
+    public abstract void Silence();
+
+    public abstract void EndSilence();
+
+    public void CreateMetaData() => Do("create-md", "--force");
+
+    public void Up() => Do("up");
+
+    public void Down() => Do("down");
+
+    public void Primary() => Do("primary");
+
+    public void Secondary() => Do("secondary");
+
+    public void Connect() => Do("connect");
+
+    public void Disconnect() => Do("disconnect");
+
+    /// <summary>Writes so many times with each stream and waits for the end.</summary>
+    public void Write(LoadShape shape, int seed, int volume = 0)
+    {
+        using Load load = StartLoad(shape, seed, volume);
+        load.WaitForEnd();
+    }
+
+    public void WaitFor(Func<HostStatus, bool> condition, string what, int seconds = 60, int volume = 0) =>
+        Poll.Until(() => condition(Status(volume)), $"{what} on {Name}", seconds, () => $"{Name}: {Status(volume)}");
+}

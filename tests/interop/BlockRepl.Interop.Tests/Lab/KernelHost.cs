@@ -1,0 +1,74 @@
+using BlockRepl.Nodes;
+
+namespace BlockRepl.Interop.Tests;
+
+/// <summary>The guest with the kernel's DRBD and drbd-utils.</summary>
+internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
+{
+    private string _configuration = "";
+
+    public override string Name => "kernel";
+
+    public Guest Guest => guest;
+
+    public override bool HasPower => guest.HasPower;
+
+    public override HostStatus Status(int volume = 0) => HostStatus.Parse(guest.Run("cat /proc/drbd").OrThrow(), volume);
+
+    public override Generations Generations(int volume = 0) =>
+        Interop.Tests.Generations.Parse(guest.Run($"drbdadm get-gi r0/{volume}").OrThrow());
+
+    public override ToolResult Try(string command, params string[] options)
+    {
+        string target = command == "new-current-uuid" ? "r0/0" : "r0";
+        string line = $"drbdadm {string.Join(' ', [command, .. options])} {target}";
+        GuestResult result = guest.Run(command == "create-md" ? "yes yes | " + line : line);
+        return new ToolResult(line, result.ExitCode, result.Output, "");
+    }
+
+    public override Load StartLoad(LoadShape shape, int seed, int volume = 0) => new GuestLoad(guest, shape, seed, volume);
+
+    public override void PowerOff() => guest.PowerOff();
+
+    public override void PowerOn()
+    {
+        guest.PowerOn();
+        Configure(_configuration);
+    }
+
+    public override void Configure(string configuration)
+    {
+        _configuration = configuration;
+        guest.Run($"cat >/etc/drbd.conf <<'EOF'\n{configuration}\nEOF").OrThrow();
+    }
+
+    public override void Clear()
+    {
+        if (guest.HasPower && (guest.IsLost || !guest.Run(ForgetAll).Succeeded))
+        {
+            guest.PowerOff();
+        }
+
+        Disks.Clear();
+        if (!guest.HasPower)
+        {
+            guest.PowerOn();
+        }
+    }
+
+    public override void Silence() => guest.Run($"arp -s {NetworkSegment.OurAddress} 02:00:00:00:00:98").OrThrow();
+
+    public override void EndSilence() => guest.Run($"arp -d {NetworkSegment.OurAddress}").OrThrow();
+
+    private const string ForgetAll =
+        """
+        touch /tmp/load.stop
+        rm -f /tmp/load.out
+        ip link set eth0 up
+        arp -d 10.77.0.1 2>/dev/null
+        timeout 20 drbdsetup down r0 2>/dev/null
+        rm -f /tmp/load.stop
+        for disk in /dev/vd?; do blockdev --flushbufs $disk; done
+        ! grep -q ' cs:' /proc/drbd || ! grep ' cs:' /proc/drbd | grep -qv Unconfigured
+        """;
+}

@@ -1,0 +1,233 @@
+using System.Diagnostics;
+using System.Globalization;
+using BlockRepl.Nodes;
+using Xunit;
+
+namespace BlockRepl.Interop.Tests;
+
+/// <summary>
+/// One script: two nodes with empty disks and a configuration, what happens between them recorded from the first packet on. At
+/// its end the record and both logs are read; if anything is wrong, they are kept.
+/// </summary>
+internal sealed class Scenario : IDisposable
+{
+    private static readonly string[] UnusualPackets =
+        ["malformed", "P_NEG_ACK", "P_NEG_DREPLY", "P_NEG_RS_DREPLY", "P_SUPERSEDED", "P_RETRY_WRITE", "P_WSAME", "P_DELAY_PROBE"];
+
+    private static readonly string[] SignsOfTrouble =
+        ["BUG", "WARNING:", "ASSERT", "Digest", "ProtocolError", "nknown packet", "error receiving", "Call Trace", "LOGIC"];
+
+    private static readonly string[] Evidence = ["capture.pcap", "drbd.conf", "blockrepl/log"];
+
+    private readonly Laboratory _laboratory;
+    private readonly HashSet<string> _allowed = [];
+    private readonly HashSet<string> _expected = [];
+    private readonly List<string> _story = [];
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private long _consoleStart;
+    private Capture? _capture;
+
+    private Scenario(Laboratory laboratory, Side primary, Configuration configuration)
+    {
+        _laboratory = laboratory;
+        Configuration = configuration;
+        BlockRepl = laboratory.BlockRepl;
+        Kernel = laboratory.Kernel;
+        (Primary, Secondary) = primary == Side.BlockRepl ? ((Host)BlockRepl, (Host)Kernel) : (Kernel, BlockRepl);
+    }
+
+    /// <summary>The node that begins as Primary.</summary>
+    public Host Primary { get; }
+
+    public Host Secondary { get; }
+
+    public BlockReplHost BlockRepl { get; }
+
+    public KernelHost Kernel { get; }
+
+    public NetworkSegment Segment => _laboratory.Segment;
+
+    public Configuration Configuration { get; private set; }
+
+    /// <summary>Plays a script; the folder with what was kept of a failure is named in the exception.</summary>
+    public static void Play(Laboratory laboratory, Side primary, Configuration configuration, Action<Scenario> script)
+    {
+        laboratory.Open();
+        using var scenario = new Scenario(laboratory, primary, configuration);
+        string name = TestContext.Current.TestMethod?.MethodName ?? "script";
+        try
+        {
+            scenario.Prepare();
+            script(scenario);
+            scenario.Check();
+            Record.Add(name, configuration.Setup, primary, "passed", scenario._clock.Elapsed);
+        }
+        catch (Exception e) when (!e.GetType().Name.Contains("Skip", StringComparison.Ordinal))
+        {
+            Record.Add(name, configuration.Setup, primary, "FAILED", scenario._clock.Elapsed);
+            string kept = scenario.Keep($"{name}-{primary}-{configuration.Setup}", e);
+            throw new InvalidOperationException($"{e.Message}\nkept in {kept}\n{scenario.Told()}", e);
+        }
+    }
+
+    /// <summary>Notes a step in the story that a failure shows.</summary>
+    public void Note(string step) =>
+        _story.Add(string.Create(CultureInfo.InvariantCulture, $"{_clock.Elapsed.TotalSeconds,7:F2} {step}"));
+
+    /// <summary>Packets that otherwise would be a failure.</summary>
+    public void Allow(params string[] packets) => _allowed.UnionWith(packets);
+
+    /// <summary>Packets without which the script did not show what it should.</summary>
+    public void Expect(params string[] packets) => _expected.UnionWith(packets);
+
+    /// <summary>New meta data on both, both up, connected; nobody has good data yet.</summary>
+    public void CreateAndConnect()
+    {
+        foreach (Host host in Both)
+        {
+            host.CreateMetaData();
+            host.Up();
+        }
+
+        WaitConnected();
+        Note("connected");
+    }
+
+    /// <summary>Connected and UpToDate without a sync, because both disks are known to be zero; then Primary.</summary>
+    public void CreateInSync()
+    {
+        CreateAndConnect();
+        Primary.Do("new-current-uuid", "--clear-bitmap");
+        WaitInSync();
+        Primary.Primary();
+    }
+
+    public Host[] Both => [Primary, Secondary];
+
+    public void WaitConnected(int seconds = 60)
+    {
+        foreach (Host host in Both)
+        {
+            host.WaitFor(s => s.IsConnected, "connection", seconds);
+        }
+    }
+
+    public void WaitInSync(int seconds = 180)
+    {
+        Poll.Until(
+            () => Both.All(h => h.Status().IsInSync), "both in sync", seconds,
+            () => string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status()}")));
+        Note("in sync");
+    }
+
+    /// <summary>Waits until both know that they are apart.</summary>
+    public void WaitApart(int seconds = 60)
+    {
+        foreach (Host host in Both.Where(h => h.HasPower))
+        {
+            host.WaitFor(s => !s.IsConnected, "end of the connection", seconds);
+            Note($"{host.Name} knows that the connection is gone: {host.Status()}");
+        }
+    }
+
+    /// <summary>The disks hold the same bytes, the nodes know it, and both count the same generations.</summary>
+    public void MustBeEqual()
+    {
+        WaitInSync();
+        Assert.Equal(Primary.Generations().WithoutRoles(), Secondary.Generations().WithoutRoles());
+        MustHoldTheSame();
+    }
+
+    /// <summary>The disks hold the same bytes.</summary>
+    public void MustHoldTheSame()
+    {
+        List<long> different = Disks.DifferentBlocks(
+            BlockRepl.Disks.Paths[Configuration.BackingDisk], Kernel.Disks.Paths[Configuration.BackingDisk], DeviceBytes());
+        Assert.True(
+            different.Count == 0,
+            $"{different.Count} blocks differ: {string.Join(' ', different.Take(20))}\n{string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status()}"))}");
+        Note("disks are equal");
+    }
+
+    /// <summary>Size of the replicated device, as the kernel knows it.</summary>
+    public long DeviceBytes() => long.Parse(
+        _laboratory.Guest.Run("cat /sys/block/drbd0/size").OrThrow(), CultureInfo.InvariantCulture) * 512;
+
+    /// <summary>Another configuration for the same disks: both down, then up with it.</summary>
+    public void Reconfigure(Func<Configuration, Configuration> change)
+    {
+        foreach (Host host in Both)
+        {
+            host.Down();
+        }
+
+        Configuration = change(Configuration);
+        Configure();
+        foreach (Host host in Both)
+        {
+            host.Up();
+        }
+
+        WaitConnected();
+    }
+
+    public void Dispose() => _capture?.Dispose();
+
+    private void Prepare()
+    {
+        Segment.Mend();
+        BlockRepl.Clear();
+        _consoleStart = _laboratory.Guest.ConsoleLength;
+        Kernel.Clear();
+        _capture = new Capture(Segment, Path.Combine(_laboratory.Folder, "capture.pcap"));
+        Configure();
+        Note("both nodes run");
+    }
+
+    private void Configure()
+    {
+        string text = Configuration.Text(BlockRepl.Disks);
+        BlockRepl.Configure(text);
+        Kernel.Configure(text);
+    }
+
+    /// <summary>What was said on the wire and logged must be ordinary.</summary>
+    private void Check()
+    {
+        _capture!.Stop();
+        string kernelLog = _laboratory.Guest.ConsoleSince(_consoleStart);
+        string[] troubles = [.. kernelLog.Split('\n').Where(l => SignsOfTrouble.Any(t => l.Contains(t, StringComparison.Ordinal)))];
+        Assert.True(troubles.Length == 0, "the kernel complains:\n" + string.Join('\n', troubles.Take(20)));
+        Dictionary<string, int> packets = _capture.Packets();
+        Note("packets: " + string.Join(", ", packets.OrderBy(p => p.Key).Select(p => $"{p.Key} {p.Value}")));
+        foreach (string packet in packets.Keys.Where(p => p.StartsWith("packet ", StringComparison.Ordinal)).Concat(UnusualPackets))
+        {
+            Assert.True(_allowed.Contains(packet) || !packets.ContainsKey(packet), $"{packet} is on the wire");
+        }
+
+        foreach (string packet in _expected)
+        {
+            Assert.True(packets.ContainsKey(packet), $"{packet} is not on the wire");
+        }
+    }
+
+    private string Keep(string name, Exception cause)
+    {
+        _capture?.Stop();
+        string folder = Path.Combine(Programs.RepositoryRoot, "artifacts", "interop", "failed", Record.FileName(name));
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "story"), Told() + "\n\n" + cause);
+        File.WriteAllText(Path.Combine(folder, "kernel.log"), _laboratory.Guest.ConsoleSince(_consoleStart));
+        foreach (string file in Evidence.Select(f => Path.Combine(_laboratory.Folder, f)))
+        {
+            if (File.Exists(file))
+            {
+                File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+            }
+        }
+
+        return folder;
+    }
+
+    private string Told() => string.Join('\n', _story);
+}

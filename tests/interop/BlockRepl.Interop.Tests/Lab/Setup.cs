@@ -1,0 +1,101 @@
+namespace BlockRepl.Interop.Tests;
+
+/// <summary>Who plays the part that a script calls "primary".</summary>
+public enum Side
+{
+    BlockRepl,
+    Kernel,
+}
+
+/// <summary>The two configurations that every script runs under.</summary>
+public enum Setup
+{
+    /// <summary>A cluster of two small boards: protocol B, md5 on the wire, no flushes to SD cards, a large activity log.</summary>
+    Boards,
+
+    /// <summary>Protocol C with all of DRBD's flushes.</summary>
+    Careful,
+}
+
+/// <summary>Makes the drbd.conf of a pair.</summary>
+internal sealed record Configuration
+{
+    public required Setup Setup { get; init; }
+
+    /// <summary>More options of the net section; a later one wins.</summary>
+    public string Net { get; init; } = "";
+
+    /// <summary>More options of the disk section.</summary>
+    public string Disk { get; init; } = "";
+
+    /// <summary>More sections of the resource.</summary>
+    public string Sections { get; init; } = "";
+
+    /// <summary>Index of the backing disk of volume 0, see <see cref="Disks"/>.</summary>
+    public int BackingDisk { get; init; } = Disks.Small;
+
+    public bool InternetProtocol6 { get; init; }
+
+    /// <summary>The same text for both nodes.</summary>
+    public string Text(Disks ours) =>
+        $$"""
+        global { usage-count no; }
+        {{Common()}}
+        resource r0 {
+            net {
+                {{ResourceNet()}}
+                {{Net}}
+            }
+            disk {
+                {{ResourceDisk()}}
+                {{Disk}}
+            }
+            {{Sections}}
+            device /dev/drbd0;
+            meta-disk internal;
+            on blockrepl {
+                disk {{ours.Paths[BackingDisk]}};
+                address {{Address(NetworkSegment.OurAddress, NetworkSegment.OurAddress6)}};
+            }
+            on kernel {
+                disk /dev/vd{{(char)('a' + BackingDisk)}};
+                address {{Address(NetworkSegment.KernelAddress, NetworkSegment.KernelAddress6)}};
+            }
+        }
+        """;
+
+    private string Common() => Setup switch
+    {
+        Setup.Boards =>
+            """
+            common {
+                startup { wfc-timeout 300; degr-wfc-timeout 120; outdated-wfc-timeout 120; }
+                options { on-no-data-accessible io-error; }
+                disk { c-fill-target 100M; c-max-rate 1100M; c-plan-ahead 25; c-min-rate 40M; }
+                net {
+                    protocol B;
+                    after-sb-0pri discard-younger-primary;
+                    after-sb-1pri discard-secondary;
+                    after-sb-2pri disconnect;
+                }
+            }
+            """,
+        _ => "common { net { protocol C; } disk { c-max-rate 400M; c-min-rate 0; } }",
+    };
+
+    /// <summary>The guest is slow and shares its processor: it gets 3 s for an answer instead of half a second.</summary>
+    private string ResourceNet() => Setup switch
+    {
+        Setup.Boards =>
+            "verify-alg md5; data-integrity-alg md5; sndbuf-size 2048k; rcvbuf-size 1024k; max-buffers 36k; ping-timeout 30;",
+        _ => "verify-alg md5; data-integrity-alg md5; ping-timeout 30;",
+    };
+
+    private string ResourceDisk() => Setup switch
+    {
+        Setup.Boards => "disk-flushes no; md-flushes no; disk-barrier no; on-io-error detach; al-extents 3389;",
+        _ => "",
+    };
+
+    private string Address(string v4, string v6) => InternetProtocol6 ? $"ipv6 [{v6}]:7788" : v4 + ":7788";
+}
