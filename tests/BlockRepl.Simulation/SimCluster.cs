@@ -101,6 +101,7 @@ public sealed class SimCluster
         n.IsUp
         && n.FrontEnd.RunningCount == 0
         && n.CommandsRunning == 0
+        && n.Volumes.All(v => v.Disks.All(d => d.RunningCount == 0))
         && n.Status.All(s => CurrencyTracker.IsWhole(n, s.Volume) && s.OutOfSyncKiB == 0));
 
     /// <summary>What must be true of a pair at rest: equal disks, the data that the model expects, equal generations.</summary>

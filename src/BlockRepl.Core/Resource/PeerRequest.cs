@@ -48,6 +48,9 @@ internal sealed class PeerRequest(int index)
     /// <summary>The connection it belongs to; answers are dropped when that one has ended.</summary>
     public uint Connection { get; set; }
     public ulong Order { get; set; }
+
+    /// <summary>SourceRead: the resync in which it was asked for.</summary>
+    public uint Resync { get; set; }
     public bool Started { get; set; }
     /// <summary>The set that holds this request's extents hot; null = none. Of the disk that was attached then.</summary>
     public ActivityLog.ActivityLogSet? HeldLog { get; set; }

@@ -281,11 +281,6 @@ internal sealed partial class Volume
             _host.RunHandler(default, HandlerKind.LocalIoError, Number);
         }
 
-        if (IsConnected(State))
-        {
-            SendState();
-        }
-
         AbortResyncWork();
         yield return () => DiskOperations == 0;
         if (State.Disk != DiskState.Failed)

@@ -17,6 +17,9 @@ internal sealed partial class Volume
     private bool _usesChecksums;
     private bool _syncUuidDue;
 
+    /// <summary>Counts the resyncs that ended or were aborted.</summary>
+    private uint _resyncNumber;
+
     public bool IsResyncing => State.Connection is ConnectionState.SyncSource or ConnectionState.SyncTarget
         or ConnectionState.PausedSyncS or ConnectionState.PausedSyncT;
 
@@ -95,6 +98,7 @@ internal sealed partial class Volume
     /// <summary>Requests that nobody will answer, and verify positions, are forgotten; bits stay as they are.</summary>
     private void AbortResyncWork()
     {
+        _resyncNumber++;
         ForgetOutstandingRequests();
         _unacknowledgedReplies.Clear();
         EndVerifyWork();
@@ -183,6 +187,10 @@ internal sealed partial class Volume
             yield return wait;
         }
 
+        // What the meta streams still carry of a resync before this one has arrived when the answer has: nothing of it can be
+        // taken for an answer to what is asked for from here on.
+        uint ping = Connection.Ping();
+        yield return () => Connection.IsPingAnswered(ping) || !Connection.IsCurrent(generation) || !IsTarget;
         _holdRequests = false;
         CheckTargetFinished();
     }

@@ -29,13 +29,20 @@ internal sealed partial class Volume
         peer.BlockId = BlockIds.Syncer;
         digest.CopyTo(peer.Digest);
         peer.DigestBytes = digest.Length;
+        peer.Resync = _resyncNumber;
         Counters.BeginUnacknowledged();
         TryStartPeer(peer);
     }
 
+    /// <summary>
+    /// 1. a block was asked for; 2. the target's disk went and came back, with it another resync; 3. an answer to what was asked
+    /// for before would overtake the writes that the target got from its own application meanwhile.
+    /// </summary>
+    private bool IsWantedStill(PeerRequest peer) => CanAnswer(peer) && peer.Resync == _resyncNumber;
+
     private void FinishSourceRead(PeerRequest peer, bool ok)
     {
-        if (!CanAnswer(peer))
+        if (!IsWantedStill(peer))
         {
             Counters.EndUnacknowledged();
             RemovePeerRequest(peer);
@@ -78,7 +85,7 @@ internal sealed partial class Volume
 
     private void OnSourceHash(PeerRequest peer, ReadOnlySpan<byte> digest)
     {
-        if (!CanAnswer(peer))
+        if (!IsWantedStill(peer))
         {
             Counters.EndUnacknowledged();
             RemovePeerRequest(peer);
@@ -148,27 +155,33 @@ internal sealed partial class Volume
         return Connection.HasUnconfirmedWrite(this, sector, endSector);
     }
 
-    private void EndReply(ulong sector, int byteCount)
+    /// <summary>False if the acknowledged answer is not of this resync: it says nothing about what was written since.</summary>
+    private bool EndReply(ulong sector, int byteCount)
     {
         Counters.EndPeerPending();
-        _unacknowledgedReplies.Remove((sector, byteCount));
         if (State.Connection == ConnectionState.Ahead)
         {
             _core.WakeBlocked();
         }
+
+        return _unacknowledgedReplies.Remove((sector, byteCount));
     }
 
     /// <summary>P_RS_WRITE_ACK with ID_SYNCER.</summary>
     public void OnResyncWritten(ulong sector, int byteCount)
     {
-        ClearInSync(sector, byteCount);
-        EndReply(sector, byteCount);
+        if (EndReply(sector, byteCount))
+        {
+            ClearInSync(sector, byteCount);
+        }
     }
 
     /// <summary>P_NEG_ACK with ID_SYNCER: the target could not write.</summary>
     public void OnResyncNotWritten(ulong sector, int byteCount)
     {
-        _resyncFailedBits += Blocks(byteCount);
-        EndReply(sector, byteCount);
+        if (EndReply(sector, byteCount))
+        {
+            _resyncFailedBits += Blocks(byteCount);
+        }
     }
 }

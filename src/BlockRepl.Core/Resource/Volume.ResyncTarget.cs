@@ -208,6 +208,12 @@ internal sealed partial class Volume
     public void OnResyncData(in DataHeader data, BufferHandle payload, int byteCount)
     {
         Counters.ReceivedSectors += (ulong)byteCount >> 9;
+        if (IsLateAnswer(data.Sector, byteCount))
+        {
+            _host.ReleaseBuffer(payload);
+            return;
+        }
+
         PeerRequest peer = NewPeerRequest(PeerRequestKind.TargetWrite, data.Sector, byteCount);
         peer.Buffer = payload;
         peer.BlockId = BlockIds.Syncer;
@@ -217,10 +223,30 @@ internal sealed partial class Volume
     /// <summary>P_RS_DEALLOCATED: the source's blocks read as zeroes.</summary>
     public void OnResyncDeallocated(in BlockDescription area)
     {
+        if (IsLateAnswer(area.Sector, area.ByteCount))
+        {
+            return;
+        }
+
         PeerRequest peer = NewPeerRequest(PeerRequestKind.TargetWrite, area.Sector, area.ByteCount);
         peer.ZeroMode = ZeroMode.ZeroMayUnmap;
         peer.BlockId = BlockIds.Syncer;
         AcceptResyncWrite(peer);
+    }
+
+    /// <summary>
+    /// An answer to what was asked for before this disk went and came back: what the application wrote meanwhile is newer. A
+    /// disk that is gone refuses it, as any other.
+    /// </summary>
+    private bool IsLateAnswer(ulong sector, int byteCount)
+    {
+        if (!HasDisk || _outstanding.Contains((sector, byteCount)))
+        {
+            return false;
+        }
+
+        LogLine(CoreLogLevel.Information, $"resync data of {byteCount} bytes at sector {sector} come too late: not written");
+        return true;
     }
 
     private void AcceptResyncWrite(PeerRequest peer)
@@ -257,9 +283,17 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>P_RS_IS_IN_SYNC: the checksums were equal.</summary>
+    /// <summary>
+    /// P_RS_IS_IN_SYNC: the checksums were equal. It counts only while the block is asked for: 1. the source sends it; 2. pulls
+    /// ahead; 3. the block is written there and P_OUT_OF_SYNC overtakes on the other stream: the mark must stay.
+    /// </summary>
     public void OnIsInSync(ulong sector, int byteCount)
     {
+        if (!_outstanding.Contains((sector, byteCount)))
+        {
+            return;
+        }
+
         Counters.EndPeerPending();
         Bitmap?.ClearRange(sector, (ulong)byteCount);
         _controller.OnAnswered(byteCount >> 9);
@@ -269,6 +303,11 @@ internal sealed partial class Volume
     /// <summary>P_NEG_RS_DREPLY, or an own read that failed: the blocks stay out of sync.</summary>
     public void OnResyncFailed(ulong sector, int byteCount)
     {
+        if (!_outstanding.Contains((sector, byteCount)))
+        {
+            return;
+        }
+
         Counters.EndPeerPending();
         _controller.OnAnswered(byteCount >> 9);
         _resyncFailedBits += Blocks(byteCount);
@@ -278,6 +317,11 @@ internal sealed partial class Volume
     /// <summary>P_RS_CANCEL: the source went ahead; the blocks are asked for again after the next P_SYNC_UUID.</summary>
     public void OnResyncCancelled(ulong sector, int byteCount)
     {
+        if (!_outstanding.Contains((sector, byteCount)))
+        {
+            return;
+        }
+
         Counters.EndPeerPending();
         EndOutstanding(sector, byteCount);
     }

@@ -110,6 +110,7 @@ internal sealed partial class Volume
         }
 
         FollowSyncState(old, next);
+        TellAtOnce(old, next);
         if (old.Connection < ConnectionState.Connected && next.Connection >= ConnectionState.Connected)
         {
             Degraded = false;
@@ -123,6 +124,21 @@ internal sealed partial class Volume
 
         _core.WakeBlocked();
         _core.Worker.Add("after state change", AfterChange(old, next));
+    }
+
+    /// <summary>
+    /// What the peer must know before it sees the next write. 1. this disk fails; 2. a write goes to the peer alone; 3. the peer
+    /// still counts on this disk and does not mark the block; 4. the disk comes back without it. And P_OUT_OF_SYNC means
+    /// nothing to a peer that does not know that this node is Ahead.
+    /// </summary>
+    private void TellAtOnce(in VolumeState old, in VolumeState next)
+    {
+        bool failed = old.Disk > DiskState.Failed && next.Disk == DiskState.Failed;
+        bool wentAhead = old.Connection != ConnectionState.Ahead && next.Connection == ConnectionState.Ahead;
+        if ((failed || wentAhead) && IsConnected(next))
+        {
+            SendState();
+        }
     }
 
     /// <summary>The follow-up of one change. The numbers in the order are those of DRBD's after-state work.</summary>
@@ -287,8 +303,7 @@ internal sealed partial class Volume
         bool endedVerify = old.Connection == ConnectionState.VerifyS && next.Connection == ConnectionState.Connected
             && Connection.HasVerifyStop;
         bool leftReport = old.Connection == ConnectionState.WFReportParams && next.Connection >= ConnectionState.Connected;
-        bool wentAhead = old.Connection != ConnectionState.Ahead && next.Connection == ConnectionState.Ahead;
-        bool tells = leftReport || wentAhead || (IsConnected(next) && pauseChanged) || finishedTarget || endedVerify;
+        bool tells = leftReport || (IsConnected(next) && pauseChanged) || finishedTarget || endedVerify;
         if (tells && IsConnected(State))
         {
             SendState();

@@ -46,6 +46,15 @@ public sealed class ContentChecker
 
     public bool IsCurrent(int node) => _models[node].All(m => m.IsCurrent);
 
+    /// <summary>A node's data are not what the pair goes on with.</summary>
+    public void GiveUp(int node)
+    {
+        foreach (VolumeModel model in _models[node])
+        {
+            model.IsCurrent = false;
+        }
+    }
+
     public long NextMoment() => ++_moment;
 
     /// <summary>A write is submitted on a node: it may reach every copy that is current.</summary>
@@ -55,6 +64,15 @@ public sealed class ContentChecker
         foreach (VolumeModel model in Affected(node, volume))
         {
             model.Begin(write, sector, count);
+        }
+
+        if (content == WriteContent.Anything)
+        {
+            // Also where no promise is kept at the moment: discarded sectors need not be equal later.
+            foreach (VolumeModel[] models in _models)
+            {
+                models[volume].Allow(write, sector, count);
+            }
         }
 
         if (content != WriteContent.Pattern)
@@ -210,8 +228,11 @@ public sealed class ContentChecker
 
             for (ulong s = (ulong)page * 8; s < Math.Min((ulong)page * 8 + 8, model.Sectors); s++)
             {
-                disk.ReadCurrent((long)s * 512, sector);
-                Know(model, s, Pattern.Identify(sector, volume, s), disk);
+                if (!model.Visible(s).AllowsAnything)
+                {
+                    disk.ReadCurrent((long)s * 512, sector);
+                    Know(model, s, Pattern.Identify(sector, volume, s), disk);
+                }
             }
         }
 

@@ -63,7 +63,9 @@ public sealed class CurrencyTracker(SimCluster cluster)
                 cluster.Content.DiskFailed(node.Index, status.Volume);
             }
 
-            PrimaryLostItsDisk |= status is { Role: Role.Primary, Disk: < DiskState.UpToDate };
+            // Or was to lose it: the peer agreed to a detach and went on alone, but its answer never arrived.
+            PrimaryLostItsDisk |= status is { Role: Role.Primary, Disk: < DiskState.UpToDate }
+                or { PeerRole: Role.Primary, PeerDisk: DiskState.Failed };
 
             // A Primary that lost sight of its peer starts a data generation of its own, whether it writes or not.
             if (status is { Role: Role.Primary, Connection: < ConnectionState.Connected, Disk: DiskState.UpToDate }

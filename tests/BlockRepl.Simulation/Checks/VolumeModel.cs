@@ -52,6 +52,13 @@ public sealed class VolumeModel
         Update(_durable, sector, count, set => set.Add(write));
     }
 
+    /// <summary>A write that may or may not get here: nothing is known to be replaced by it.</summary>
+    public void Allow(AppWrite write, ulong sector, ulong count)
+    {
+        Update(_visible, sector, count, set => set.Contains(write) ? set : set.Add(write));
+        Update(_durable, sector, count, set => set.Contains(write) ? set : set.Add(write));
+    }
+
     /// <summary>Reads return this write or later ones.</summary>
     public void SupersedeVisible(AppWrite write, ulong sector, ulong count) =>
         Update(_visible, sector, count, set => set.Contains(write) ? set.SupersededBy(write) : set);

@@ -16,6 +16,9 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
 
     private readonly long[] _notBeforeNs = new long[2];
     private long _lostSinceNs = long.MaxValue;
+
+    /// <summary>The nodes have a history of their own each, and one of them has said so.</summary>
+    private bool _refused;
     private readonly long[] _oddSinceNs = [long.MaxValue, long.MaxValue];
 
     /// <summary>The node that should be Primary; the other takes over if it cannot be.</summary>
@@ -128,20 +131,22 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
                 $"node {node.Name} gave up its connection although the nodes never served apart; {cluster.Describe()}");
         }
 
-        if (node.WasRefused && !cluster.Content.IsForked && IsPrimary(node))
+        if (node.WasRefused && !cluster.Content.IsForked)
         {
-            // The other node has what this one's applications wrote last, or a part of it.
-            node.Command(new AdminCommand.SetRole(false, false));
-            return;
+            // The present data win; where no node has them all, no promise is left to be kept.
+            cluster.Content.IsForked = true;
+            Preferred = cluster.Content.IsCurrent(node.Index) ? node.Index : 1 - node.Index;
         }
 
-        if (!node.WasRefused || !cluster.Content.IsForked)
+        _refused = cluster.Content.IsForked && (_refused || node.WasRefused);
+        if (_refused)
+        {
+            SolveSplitBrain();
+        }
+        else
         {
             node.Command(new AdminCommand.Connect(false, false), _ => node.ExpectsConnection = true);
-            return;
         }
-
-        SolveSplitBrain();
     }
 
     /// <summary>The manual solution: the node that is not preferred gives up its changes.</summary>
@@ -167,7 +172,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
             return;
         }
 
-        cluster.Content.Model(victim.Index, 0).IsCurrent = false;
+        cluster.Content.GiveUp(victim.Index);
         victim.Command(new AdminCommand.Connect(true, false), _ => victim.ExpectsConnection = true);
         if (winner.Status[0].Connection == ConnectionState.StandAlone)
         {
@@ -211,7 +216,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
     {
         SimNode node = cluster.Nodes[Preferred];
         bool lost = cluster.Nodes.All(n => n.IsUp && n.CommandsRunning == 0 && n.Status.Count > 0)
-            && !cluster.Nodes.Any(n => n.Status.Any(s => s.Disk == DiskState.UpToDate || s.Connection > ConnectionState.Connected))
+            && node.Status.Any(s => IsLost(s.Volume))
             && node.Status.All(s => s.Disk >= DiskState.Inconsistent);
         if (!lost)
         {
@@ -233,15 +238,22 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         }
 
         cluster.Network.CountFault("forced-copy");
+        int[] lostVolumes = [.. node.Status.Select(s => s.Volume).Where(IsLost)];
         node.Command(new AdminCommand.SetRole(true, true), _ =>
         {
-            foreach (VolumeStatus status in node.Status)
+            // A history of its own begins; what the other node may still have is given up.
+            cluster.Content.IsForked = true;
+            foreach (int volume in lostVolumes)
             {
-                cluster.Content.Adopt(node.Index, status.Volume);
+                cluster.Content.Model(1 - node.Index, volume).IsCurrent = false;
+                cluster.Content.Adopt(node.Index, volume);
             }
         });
         return true;
     }
+
+    private bool IsLost(int volume) => !cluster.Nodes.Any(n => n.Status.Any(
+        s => s.Volume == volume && (s.Disk == DiskState.UpToDate || s.Connection > ConnectionState.Connected)));
 
     private void Promote()
     {
