@@ -45,6 +45,9 @@ internal sealed class PeerRequest(int index)
     public ZeroMode ZeroMode { get; set; }
     public bool ForceUnitAccess { get; set; }
 
+    /// <summary>The peer had no usable disk when it sent this: no bit and no activity log of its own will name the blocks.</summary>
+    public bool IsOnlyCopy { get; set; }
+
     /// <summary>The connection it belongs to; answers are dropped when that one has ended.</summary>
     public uint Connection { get; set; }
     public ulong Order { get; set; }
@@ -93,7 +96,7 @@ internal sealed class PeerRequest(int index)
         HeldLog = null;
         BlockId = 0;
         Flags = DataFlags.None;
-        Started = WaitsForCommit = CountsAsPeerRead = ForceUnitAccess = Undecided = EndsConflicts = false;
+        Started = WaitsForCommit = CountsAsPeerRead = ForceUnitAccess = IsOnlyCopy = Undecided = EndsConflicts = false;
         Epoch = null;
         DigestBytes = 0;
         Next = Previous = null;

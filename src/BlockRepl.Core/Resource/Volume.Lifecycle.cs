@@ -126,7 +126,12 @@ internal sealed partial class Volume
             next = request.NextActive;
             if (request.MayBeOnDisk)
             {
+                // It was frozen after it had reached this disk, and the peer's perhaps not.
                 Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
+                _newUuidWanted = true;
+                Connection.Break(
+                    ConnectionState.NetworkFailure,
+                    "a write that was frozen is given up with the role: the blocks have to be resynchronised");
             }
 
             request.HeldLog?.Release(request.FirstExtent, request.LastExtent);

@@ -190,13 +190,12 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// While the peer has no usable disk this copy is the only one: the blocks are marked and the extents logged before
-    /// they are written.
+    /// What a peer without a usable disk sent is marked, and its extents logged, before it is written: also when the connection
+    /// ended while it waited here.
     /// </summary>
     private bool HoldPeerExtents(PeerRequest peer)
     {
-        bool onlyCopy = State.PeerDisk < DiskState.Inconsistent;
-        if (!onlyCopy || peer.HeldLog is not null || Log is null || LogSuspended)
+        if (!peer.IsOnlyCopy || peer.HeldLog is not null || Log is null || LogSuspended)
         {
             return !peer.WaitsForCommit;
         }
@@ -254,6 +253,8 @@ internal sealed partial class Volume
         }
         else if (peer.Writes)
         {
+            // A flush that was under way may have missed this write.
+            _dataUnflushed |= peer.Kind != PeerRequestKind.TargetWrite;
             Counters.WrittenSectors += (ulong)peer.ByteCount >> 9;
         }
         else
@@ -328,6 +329,7 @@ internal sealed partial class Volume
             Counters.BeginUnacknowledged();
         }
 
+        peer.IsOnlyCopy = State.PeerDisk < DiskState.Inconsistent;
         if (!HasDisk)
         {
             SawPeerSequence(peer.SequenceNumber);

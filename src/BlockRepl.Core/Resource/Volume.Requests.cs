@@ -386,6 +386,14 @@ internal sealed partial class Volume
         {
             Counters.WrittenSectors += sectors;
         }
+
+        if (request.IsWrite)
+        {
+            // A flush that was under way may have missed this write. One that the log does not name has only its bit, which a
+            // resync clears: as with resync data, the page with the cleared bit must not be durable before the data.
+            _dataUnflushed = true;
+            _resyncDataUnflushed |= request.HeldLog is null;
+        }
     }
 
     /// <summary>Answers the front end once neither half is pending; a copy on either side is success.</summary>
@@ -405,11 +413,12 @@ internal sealed partial class Volume
         }
 
         bool ok = request.LocalOk || request.NetOk;
-        bool fencing = State.SuspendedFencing && request.IsWrite && request.NetDone && !request.NetOk;
-        if (fencing || (!ok && State.IsSuspended))
+        bool alone = request.IsWrite && request.NetDone && !request.NetOk;
+        if (State.IsSuspended && (alone || !ok))
         {
-            // Frozen: to be tried anew when I/O goes on; not while it still stands in the transfer log. With fencing a write
-            // that only this node has must not be answered before the peer is known to be out of the way.
+            // Frozen: to be tried anew when I/O goes on; not while it still stands in the transfer log. What only this node has
+            // must not be answered before the peer is known to be out of the way (fencing), nor before the generation that was
+            // put off has begun: a peer that comes back with the same generation would not be resynchronised.
             if (request.NetDone)
             {
                 request.Started = request.NetDone = request.Replicated = request.LocalTried = false;

@@ -109,6 +109,12 @@ internal sealed partial class Volume
             Connection.CloseSendEpoch();
         }
 
+        if (IsConnected(next) && IsBothUpToDate(next))
+        {
+            // The peer came back before anything was written without it: the generation is shared again.
+            _newUuidWanted = false;
+        }
+
         FollowSyncState(old, next);
         TellAtOnce(old, next);
         if (old.Connection < ConnectionState.Connected && next.Connection >= ConnectionState.Connected)

@@ -215,7 +215,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
     private bool ForceOne()
     {
         SimNode node = cluster.Nodes[Preferred];
-        bool lost = cluster.Nodes.All(n => n.IsUp && n.CommandsRunning == 0 && n.Status.Count > 0)
+        bool lost = cluster.Nodes.All(n => n.IsUp && n.Status.Count > 0)
             && node.Status.Any(s => IsLost(s.Volume))
             && node.Status.All(s => s.Disk >= DiskState.Inconsistent);
         if (!lost)
@@ -225,7 +225,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         }
 
         _lostSinceNs = Math.Min(_lostSinceNs, cluster.Queue.NowNs);
-        if (cluster.Queue.NowNs - _lostSinceNs < 10 * Duration.Second)
+        if (cluster.Queue.NowNs - _lostSinceNs < 10 * Duration.Second || cluster.Nodes.Any(n => n.CommandsRunning > 0))
         {
             return false;
         }
