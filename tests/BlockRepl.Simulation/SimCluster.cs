@@ -1,5 +1,4 @@
 using BlockRepl.Core;
-using BlockRepl.Core.MetaData;
 using BlockRepl.Simulation.Checks;
 using BlockRepl.Simulation.Disk;
 using BlockRepl.Simulation.Net;
@@ -168,14 +167,7 @@ public sealed class SimCluster
             SimDisk data = new(Queue, Rng.Fork(), Options.DataDisk);
             SimDisk meta = Options.ExternalMetaData ? new SimDisk(Queue, Rng.Fork(), Options.MetaDisk) : data;
             SimVolume volume = new(number, data, meta, Options.Facts);
-            foreach (MetaDataStep step in CreateMetaData.Steps(volume.Layout, CreateMetaData.NewSuperBlock(volume.Layout)))
-            {
-                if (!step.IsFlush)
-                {
-                    meta.Preset(step.Offset, step.Data.Span);
-                }
-            }
-
+            volume.CreateMetaData();
             volumes.Add(volume);
         }
 

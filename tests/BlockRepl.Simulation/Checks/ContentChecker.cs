@@ -116,9 +116,11 @@ public sealed class ContentChecker
             }
 
             write.CertainOn |= 1 << i;
-
             model.SupersedeVisible(write, sector, count);
-            if (!_cluster.Options.VolatileCache || (forceUnitAccess && i == node))
+
+            // With protocol B the peer may have it in memory only.
+            bool onDisk = i == node || _cluster.Options.Net.Protocol == Core.Protocol.ReplicationProtocol.C;
+            if ((onDisk && !_cluster.Options.VolatileCache) || (forceUnitAccess && i == node))
             {
                 model.SupersedeDurable(write, sector, count);
             }

@@ -104,6 +104,16 @@ public sealed class SimNode
         }
     }
 
+    /// <summary>Everything stops, and the disks are made to be those of a node that never had data.</summary>
+    public void RecreateMetaData()
+    {
+        Crash(power: false);
+        foreach (SimVolume volume in Volumes)
+        {
+            volume.CreateMetaData();
+        }
+    }
+
     /// <summary>Asks something of the core; <paramref name="done"/> gets the answer.</summary>
     public void Command(AdminCommand command, Action<CommandResult>? done = null)
     {

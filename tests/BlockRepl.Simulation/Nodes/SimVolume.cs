@@ -23,4 +23,16 @@ public sealed class SimVolume(int number, SimDisk data, SimDisk meta, BackingDis
     public bool IsOpen { get; set; }
 
     public IEnumerable<SimDisk> Disks => Data == Meta ? [Data] : [Data, Meta];
+
+    /// <summary>What create-md leaves on the disk.</summary>
+    public void CreateMetaData()
+    {
+        foreach (MetaDataStep step in Core.MetaData.CreateMetaData.Steps(Layout, Core.MetaData.CreateMetaData.NewSuperBlock(Layout)))
+        {
+            if (!step.IsFlush)
+            {
+                Meta.Preset(step.Offset, step.Data.Span);
+            }
+        }
+    }
 }

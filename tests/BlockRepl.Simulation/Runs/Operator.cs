@@ -19,6 +19,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
 
     /// <summary>The nodes have a history of their own each, and one of them has said so.</summary>
     private bool _refused;
+    private bool _recreated;
     private readonly long[] _oddSinceNs = [long.MaxValue, long.MaxValue];
 
     /// <summary>The node that should be Primary; the other takes over if it cannot be.</summary>
@@ -145,6 +146,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         }
         else
         {
+            _recreated = false;
             node.Command(new AdminCommand.Connect(false, false), _ => node.ExpectsConnection = true);
         }
     }
@@ -173,6 +175,14 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         }
 
         cluster.Content.GiveUp(victim.Index);
+        if (cluster.Options.AgreedVersion < 91 && !_recreated)
+        {
+            // After a lost P_SYNC_UUID so old a protocol never agrees on a direction again.
+            _recreated = true;
+            victim.RecreateMetaData();
+            return;
+        }
+
         victim.Command(new AdminCommand.Connect(true, false), _ => victim.ExpectsConnection = true);
         if (winner.Status[0].Connection == ConnectionState.StandAlone)
         {
