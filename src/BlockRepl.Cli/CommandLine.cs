@@ -1,6 +1,5 @@
 using System.CommandLine;
 using BlockRepl.Administration;
-using BlockRepl.Administration.Control;
 using BlockRepl.Cli.Offline;
 
 namespace BlockRepl.Cli;

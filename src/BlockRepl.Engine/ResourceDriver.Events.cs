@@ -1,5 +1,4 @@
 using System.Net;
-using System.Runtime.InteropServices;
 using BlockRepl.Core;
 using BlockRepl.Core.Protocol;
 using BlockRepl.FrontEnd;

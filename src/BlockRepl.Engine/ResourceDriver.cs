@@ -1,4 +1,3 @@
-using System.Net;
 using BlockRepl.Core;
 using BlockRepl.FrontEnd;
 using BlockRepl.Platform.Buffers;

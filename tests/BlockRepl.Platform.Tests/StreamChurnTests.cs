@@ -38,6 +38,7 @@ public sealed class StreamChurnTests
     {
         private const int Connections = 150;
         private readonly List<StreamSocket> _streams = [];
+        private readonly Dictionary<StreamSocket, Record> _records = [];
         private readonly StreamSocketOptions _options = new() { PauseInputBytes = 20_000, ResumeInputBytes = 10_000 };
         private StreamListener? _listener;
         private LoopTimer? _timer;
@@ -74,7 +75,7 @@ public sealed class StreamChurnTests
                 _listener!.Close();
                 foreach (var stream in _streams.Where(s => !s.IsClosed))
                 {
-                    ((Record)stream.Tag!).ClosedByUs = true;
+                    _records[stream].ClosedByUs = true;
                     stream.Close(random.Next(2) * 50_000_000);
                 }
             }
@@ -107,7 +108,7 @@ public sealed class StreamChurnTests
 
         public void OnPayloadReceived(StreamSocket stream, ulong token)
         {
-            var state = (Record)stream.Tag!;
+            var state = _records[stream];
             Assert.True(state.Receiving);
             state.Receiving = false;
             ReturnWanted(state);
@@ -118,7 +119,7 @@ public sealed class StreamChurnTests
 
         public void OnClosed(StreamSocket stream, StreamCloseReason reason, int errno)
         {
-            var state = (Record)stream.Tag!;
+            var state = _records[stream];
             Assert.False(state.ClosedByUs || state.Closed);
             state.Closed = true;
             ReturnWanted(state);
@@ -126,7 +127,7 @@ public sealed class StreamChurnTests
 
         public void OnReleased(StreamSocket stream)
         {
-            var state = (Record)stream.Tag!;
+            var state = _records[stream];
             Assert.True(state.Closed || state.ClosedByUs);
             ReturnWanted(state);
             Alive--;
@@ -135,14 +136,14 @@ public sealed class StreamChurnTests
 
         private void Add(StreamSocket stream)
         {
-            stream.Tag = new Record();
+            _records.Add(stream, new Record());
             _streams.Add(stream);
             Alive++;
         }
 
         private void Step(StreamSocket stream)
         {
-            var state = (Record)stream.Tag!;
+            var state = _records[stream];
             switch (random.Next(12))
             {
                 case 0 when !stream.IsClosed:

@@ -44,6 +44,10 @@ public sealed partial class RepositoryTests
     public void Nothing_is_left_to_do_in_a_comment() => AssertNoMatch(SourceTree.Code, UnfinishedWork());
 
     [Fact]
+    public void The_product_has_no_stubs() =>
+        AssertNoMatch(SourceTree.Code.Where(file => file.IsIn("src") || file.IsIn("native")), Stub());
+
+    [Fact]
     public void Code_has_no_regions_and_no_async_void() =>
         AssertNoMatch(SourceTree.WithExtension(".cs"), UnwantedCode());
 
@@ -157,6 +161,10 @@ public sealed partial class RepositoryTests
 
     [GeneratedRegex(@"\b(TODO|FIXME|XXX|HACK)\b")]
     private static partial Regex UnfinishedWork();
+
+    [GeneratedRegex(
+        @"\b(NotImplementedException|stubs?|placeholders?|not (yet )?implemented)\b", RegexOptions.IgnoreCase)]
+    private static partial Regex Stub();
 
     [GeneratedRegex(@"#region|\basync void\b")]
     private static partial Regex UnwantedCode();

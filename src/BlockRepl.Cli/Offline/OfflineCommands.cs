@@ -1,6 +1,5 @@
 using System.CommandLine;
 using BlockRepl.Administration;
-using BlockRepl.Core.ActivityLog;
 using BlockRepl.Core.MetaData;
 
 namespace BlockRepl.Cli.Offline;

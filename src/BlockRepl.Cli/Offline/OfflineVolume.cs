@@ -1,5 +1,4 @@
 using BlockRepl.Configuration;
-using BlockRepl.Core.ActivityLog;
 using BlockRepl.Core.Bitmap;
 using BlockRepl.Core.MetaData;
 using BlockRepl.Platform.Storage;

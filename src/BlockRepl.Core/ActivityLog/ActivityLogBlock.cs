@@ -25,9 +25,6 @@ public static class ActivityLogBlock
     public const int Bytes = 4096;
     public const uint Magic = 0x69CB65A2;
 
-    /// <summary>First word of DRBD 9's memory-mapped log; never valid here.</summary>
-    public const uint PersistentMemoryMagic = 0x6AA667A6;
-
     /// <summary>First word of each sector of the log that DRBD 8.3 and older wrote.</summary>
     public const uint Version83Magic = 0x83740267;
 

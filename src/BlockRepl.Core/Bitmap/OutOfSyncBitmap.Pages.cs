@@ -92,8 +92,6 @@ public sealed partial class OutOfSyncBitmap
         }
     }
 
-    public void MarkPageDirty(int page) => _pageMarks[page] |= PageMarks.Need;
-
     public void MarkAllPagesDirty() => Array.Fill(_pageMarks, PageMarks.Need);
 
     private static int PagesFor(ulong bits) => (int)((bits + PageBytes * 8 - 1) / (PageBytes * 8));

@@ -13,9 +13,6 @@ public static class Authentication
 
     public const int MaxChallengeBytes = 128;
 
-    /// <summary>Most characters of a shared secret.</summary>
-    public const int MaxSecretLength = 63;
-
     /// <summary>
     /// Writes the answer to a challenge: the first Size(algorithm) bytes of <paramref name="response"/>. All bytes of
     /// the challenge count; the key is the secret without a terminating zero.
@@ -44,10 +41,6 @@ public static class Authentication
     public static bool IsReflected(ReadOnlySpan<byte> ownChallenge, ReadOnlySpan<byte> peerChallenge) =>
         peerChallenge.Length >= ownChallenge.Length
         && CryptographicOperations.FixedTimeEquals(ownChallenge, peerChallenge[..ownChallenge.Length]);
-
-    /// <summary>Whether the algorithm can be configured as cram-hmac-alg.</summary>
-    public static bool IsUsable(DigestAlgorithm algorithm) =>
-        algorithm is DigestAlgorithm.Md5 or DigestAlgorithm.Sha1 or DigestAlgorithm.Sha256;
 
     [SuppressMessage("Security", "CA5350", Justification = "DRBD's protocol; operators choose the algorithm.")]
     [SuppressMessage("Security", "CA5351", Justification = "DRBD's protocol; operators choose the algorithm.")]

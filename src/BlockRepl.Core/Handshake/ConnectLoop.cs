@@ -111,12 +111,6 @@ public sealed class ConnectLoop
     /// <summary>Only an accepted stream that has not yet said what it is may deliver a packet.</summary>
     public bool WantsPacket(StreamId stream) => IndexOf(stream) >= 0;
 
-    /// <summary>Whether a stream belongs to the loop.</summary>
-    public bool Owns(StreamId stream) =>
-        Running
-        && !stream.IsNone
-        && (stream == _opening || stream == DataStream || stream == MetaStream || IndexOf(stream) >= 0);
-
     /// <summary>A connect of ours succeeded.</summary>
     public void OnOpened(long nowNs, StreamId stream)
     {

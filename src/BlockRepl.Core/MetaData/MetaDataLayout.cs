@@ -35,12 +35,6 @@ public sealed record MetaDataLayout(
     /// <summary>Sectors of one slot of indexed external meta data: 128 MiB.</summary>
     public const uint IndexedSlotSectors = 262144;
 
-    /// <summary>The smallest meta-data device that can be attached; external or internal.</summary>
-    public const ulong MinAttachSectors = 2048;
-
-    /// <summary>Largest device that the fixed bitmap of indexed external meta data covers.</summary>
-    internal const ulong IndexedMaxSectors = (IndexedSlotSectors - 64 - 8) * SectorsPerBitmapSector;
-
     internal const int MaxIndex = 255;
 
     /// <summary>Device sectors that one sector of bitmap covers: 4096 bits of 8 sectors.</summary>

@@ -42,9 +42,6 @@ public sealed record ProbeResult(ProbeVerdict Verdict, string Message, MetaDataL
 {
     /// <summary>create-md must not go on, not even with --force (exit code 40).</summary>
     public bool IsRefused => Verdict >= ProbeVerdict.ContentDoesNotFit;
-
-    /// <summary>create-md goes on only if the operator says yes, or with --force.</summary>
-    public bool NeedsConfirmation => Verdict != ProbeVerdict.Empty && !IsRefused;
 }
 
 /// <summary>Looks at a device before create-md writes to it.</summary>

@@ -81,11 +81,6 @@ public sealed partial record SuperBlock
     /// <summary>The activity log may name extents: replay before use.</summary>
     public bool NeedsReplay => Magic == MagicUnclean || !Flags.HasFlag(SuperBlockFlags.ActivityLogClean);
 
-    /// <summary>
-    /// Largest request in bytes to send a peer that has not said what it takes; never less than one block.
-    /// </summary>
-    public uint EffectivePeerMaxBioBytes => Math.Max(PeerMaxBioBytes, Bytes);
-
     /// <summary>The shape of the activity log; old superblocks without stripe numbers mean the default one.</summary>
     public ActivityLogRing Ring => AlStripes == 0 && AlStripeSize4k == 0
         ? ActivityLogRing.Default

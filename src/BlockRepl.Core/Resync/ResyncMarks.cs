@@ -72,10 +72,6 @@ public sealed class ResyncMarks
         return KiBPerBlock * (Done(_left[mark], leftBlocks) / SecondsSince(nowNs, _timeNs[mark]));
     }
 
-    /// <summary>Speed over the whole run without pauses.</summary>
-    public long MeanKiBPerSecond(long nowNs, ulong leftBlocks) =>
-        KiBPerBlock * Done(TotalBlocks, leftBlocks) / ElapsedSeconds(nowNs);
-
     /// <summary>
     /// The numbers that the status shows; the recent speed is read from the oldest mark that is safe to use.
     /// </summary>

@@ -23,8 +23,6 @@ public readonly record struct StateRequest(uint Mask, uint Value)
 
     public static readonly StateRequest DetachFailed = OwnDisk(DiskState.Failed);
 
-    public static readonly StateRequest RemoveVolume = Conn(ConnectionState.WFReportParams);
-
     public static readonly StateRequest Disconnect = Conn(ConnectionState.Disconnecting);
 
     /// <summary>A Primary with fencing disconnects: the peer's disk is Outdated from then on.</summary>

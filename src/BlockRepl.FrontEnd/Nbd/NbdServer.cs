@@ -53,18 +53,6 @@ public sealed class NbdServer : IDisposable
     /// <summary>The TCP address in use, with the port that the kernel chose if it was 0; null without TCP.</summary>
     public IPEndPoint? TcpEndPoint { get; private set; }
 
-    /// <summary>Clients in the transmission phase.</summary>
-    public int SessionCount
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _sessions.Count;
-            }
-        }
-    }
-
     /// <summary>Binds and starts to accept.</summary>
     /// <exception cref="IOException">An address is in use or not ours; the message names it.</exception>
     public static NbdServer Start(NbdServerOptions options, IVolumeDirectory directory, ILogger logger)

@@ -85,9 +85,6 @@ public sealed unsafe class IoBufferPool : IDisposable
         public bool Patterned;
     }
 
-    /// <summary>Address of the first byte of the pool.</summary>
-    public nint BaseAddress => (nint)_base;
-
     /// <summary>Bytes lent out now, rounded up to buffer sizes.</summary>
     public long RentedBytes { get; private set; }
 

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace BlockRepl.Platform.Native;
 
 /// <summary>Compares the native library's idea of the shared structures with ours, before anything else is called.</summary>

@@ -7,17 +7,14 @@ namespace BlockRepl.Platform.Native;
 internal static class NativeError
 {
     public const int NoEntry = 2;
-    public const int Again = 11;
     public const int Access = 13;
     public const int NotBlock = 15;
     public const int Busy = 16;
     public const int Invalid = 22;
-    public const int TooManyFiles = 24;
     public const int NotSupported = 95;
     public const int AddressInUse = 98;
     public const int AddressNotAvailable = 99;
     public const int TimedOut = 110;
-    public const int Canceled = 125;
 
     public static string Message(int errno) => Marshal.GetPInvokeErrorMessage(errno);
 

@@ -72,9 +72,6 @@ public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
         Released,
     }
 
-    /// <summary>For the owner: anything that finds its own record for this stream.</summary>
-    public object? Tag { get; set; }
-
     /// <summary>Received bytes that did not go to a payload buffer. Use TryRead and AdvanceTo only.</summary>
     public PipeReader Input => _pipe.Reader;
 

@@ -141,7 +141,6 @@ public sealed class ConnectLoopTests
 
         Assert.Equal(["close 50", "close 52"], host.Calls[^2..]);
         Assert.Equal(deadline, loop.NextDeadlineNs);
-        Assert.False(loop.Owns(new StreamId(52)));
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class MetaDataProbeTests
     {
         ProbeResult result = Examine();
         Assert.Equal(ProbeVerdict.Empty, result.Verdict);
-        Assert.False(result.IsRefused || result.NeedsConfirmation);
+        Assert.False(result.IsRefused);
         Assert.Equal("", result.Message);
         Assert.Equal(Disks.Layout(Disk), result.Layout);
     }
@@ -29,7 +29,7 @@ public sealed class MetaDataProbeTests
         _start[70_000 - 1000] = 1;
         ProbeResult result = Examine();
         Assert.Equal(ProbeVerdict.UnknownData, result.Verdict);
-        Assert.True(result.NeedsConfirmation);
+        Assert.False(result.IsRefused);
     }
 
     [Theory]
@@ -49,7 +49,7 @@ public sealed class MetaDataProbeTests
     {
         Ext4(65536);
         ProbeResult result = Examine();
-        Assert.True(result.IsRefused && !result.NeedsConfirmation);
+        Assert.True(result.IsRefused);
         Assert.Contains("resize2fs /dev/x 65496K", result.Message, StringComparison.Ordinal);
         Assert.Contains("external meta data", result.Message, StringComparison.Ordinal);
     }
@@ -108,7 +108,7 @@ public sealed class MetaDataProbeTests
         ProbeResult result = Examine();
         Assert.Equal(ProbeVerdict.ExistingMetaData, result.Verdict);
         Assert.Contains("v08 meta data at byte 67104768: 0000000000000004:", result.Message, StringComparison.Ordinal);
-        Assert.True(result.NeedsConfirmation);
+        Assert.False(result.IsRefused);
     }
 
     [Fact]

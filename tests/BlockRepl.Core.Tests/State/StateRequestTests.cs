@@ -13,7 +13,6 @@ public sealed class StateRequestTests
         { nameof(StateRequest.StartingSyncS), StateRequest.StartingSyncS, 0x000001f0, 0x000000b0 },
         { nameof(StateRequest.VerifyS), StateRequest.VerifyS, 0x000001f0, 0x00000120 },
         { nameof(StateRequest.DetachFailed), StateRequest.DetachFailed, 0x00001e00, 0x00000400 },
-        { nameof(StateRequest.RemoveVolume), StateRequest.RemoveVolume, 0x000001f0, 0x00000090 },
         { nameof(StateRequest.Disconnect), StateRequest.Disconnect, 0x000001f0, 0x00000010 },
         { nameof(StateRequest.DisconnectPeerOutdated), StateRequest.DisconnectPeerOutdated, 0x0001e1f0, 0x0000a010 },
         { nameof(StateRequest.DisconnectOwnOutdated), StateRequest.DisconnectOwnOutdated, 0x00001ff0, 0x00000a10 },
