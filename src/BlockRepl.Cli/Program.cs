@@ -1,4 +1,5 @@
 using System.CommandLine;
+using BlockRepl.Administration;
 
 namespace BlockRepl.Cli;
 
@@ -11,8 +12,15 @@ internal static class Program
     /// <returns>The exit code.</returns>
     public static Task<int> RunAsync(string[] arguments, Terminal terminal)
     {
-        RootCommand root = CommandLine.Build(terminal);
-        return root.Parse(arguments).InvokeAsync(
+        ParseResult parsed = CommandLine.Build(terminal).Parse(arguments);
+        if (parsed.CommandResult.Command is RootCommand && parsed.UnmatchedTokens.Count > 0)
+        {
+            terminal.Errors.WriteLine(
+                $"There is no command '{parsed.UnmatchedTokens[0]}'. All commands: blockrepl --help");
+            return Task.FromResult(ExitCodes.Usage);
+        }
+
+        return parsed.InvokeAsync(
             new InvocationConfiguration { Output = terminal.Output, Error = terminal.Errors });
     }
 }

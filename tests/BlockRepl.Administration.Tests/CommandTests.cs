@@ -39,7 +39,7 @@ public sealed class CommandTests
         (int exit, _, string errors) = await node.RunAsync("up", "r0");
         Assert.Equal(1, exit);
         Assert.Contains("r0/0: Failure: (124) attached already; detach first.", errors);
-        Assert.Contains("r0: not connected, because", errors);
+        Assert.Contains("r0: connect was left out, because", errors);
         Assert.Equal(1, node.Resources.Starts);
     }
 
@@ -71,6 +71,9 @@ public sealed class CommandTests
         Assert.Equal(["r0"], node.Node.Up.Select(resource => resource.Name));
         Assert.False(r0.IsDisposed);
         r0.Refusals.Clear();
+        (exit, _, errors) = await node.RunAsync("down", "r0/0");
+        Assert.Equal((1, false), (exit, r0.IsDisposed));
+        Assert.Contains("blockrepl detach r0/0", errors);
         Assert.Equal(0, (await node.RunAsync("down", "r0")).Exit);
         Assert.True(r0.IsDisposed);
         Assert.Equal(0, (await node.RunAsync("down", "r0")).Exit);
@@ -180,6 +183,15 @@ public sealed class CommandTests
         Assert.Contains(
             $"blockrepld --config {node.Location.ConfigPath} --node a --run-dir {node.Location.RunDirectory}", errors);
         Assert.Equal(0, (await node.RunAsync("down", "r0")).Exit);
+    }
+
+    [Fact]
+    public async Task A_command_that_does_not_exist_is_named()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        (int exit, string output, string errors) = await node.RunAsync("promote", "r0");
+        Assert.Equal((1, ""), (exit, output));
+        Assert.Equal("There is no command 'promote'. All commands: blockrepl --help\n", errors);
     }
 
     [Fact]

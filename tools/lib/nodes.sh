@@ -104,6 +104,7 @@ show_sync() {
     local line last="" began=$SECONDS
     until in_sync "$1"; do
         line="$(on "$1" status demo | grep "sync'ed" | tr -s ' \t\n' ' ' || true)"
+        line="${line% }"
         if [ -n "$line" ] && [ "$line" != "$last" ]; then
             say "   | $line"
             last="$line"

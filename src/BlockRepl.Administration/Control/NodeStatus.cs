@@ -10,7 +10,10 @@ public sealed record NodeStatus
     public required IReadOnlyList<VolumeReport> Volumes { get; init; }
 }
 
-/// <summary>One volume. Sizes in sectors of 512 bytes, counters in the units of /proc/drbd.</summary>
+/// <summary>
+/// One volume. Sizes in sectors of 512 bytes, counters in the units of /proc/drbd. A form of its own beside
+/// <see cref="VolumeStatus"/>, so that what programs read does not change when the core's types do.
+/// </summary>
 public sealed record VolumeReport
 {
     public required string Resource { get; init; }

@@ -24,6 +24,11 @@ internal sealed class MetaDataActions(Terminal terminal)
         if (probe.IsRefused && !options.IgnoreSanityChecks)
         {
             terminal.Errors.WriteLine($"{name}: {probe.Message}.");
+            if (options.Force)
+            {
+                terminal.Errors.WriteLine("--force does not go so far; --ignore-sanity-checks does.");
+            }
+
             return ExitCodes.CreateRefused;
         }
 

@@ -9,6 +9,9 @@ namespace BlockRepl.Core.MetaData;
 /// be.</param>
 public sealed record FoundContent(string Name, ulong? Bytes, string? CanShrink)
 {
+    /// <summary>The name as a sentence has it: an ext4 filesystem, a btrfs filesystem.</summary>
+    public string WithArticle => (Name[0] is 'e' or 'L' or 'X' ? "an " : "a ") + Name;
+
     /// <summary>Bytes from the start of a device in which all signatures lie.</summary>
     public const int WindowBytes = 68 * 1024;
 

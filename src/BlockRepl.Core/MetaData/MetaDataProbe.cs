@@ -118,7 +118,7 @@ public static class MetaDataProbe
         {
             return new ProbeResult(
                 ProbeVerdict.ContentOnMetaDevice,
-                $"{device} holds a {content.Name}, which meta data would destroy: name another device in meta-disk, "
+                $"{device} holds {content.WithArticle}, which meta data would destroy: name another device in meta-disk, "
                 + $"or, if the content is worthless, wipe it first (wipefs -a {device})",
                 layout);
         }
@@ -128,7 +128,7 @@ public static class MetaDataProbe
         {
             return new ProbeResult(
                 ProbeVerdict.ContentOfUnknownSize,
-                $"{device} holds a {content.Name} whose size cannot be told, so meta data at the end may destroy a "
+                $"{device} holds {content.WithArticle} whose size cannot be told, so meta data at the end may destroy a "
                 + "part of it: use external meta data, or, if the content is worthless, "
                 + $"wipe it first (wipefs -a {device})",
                 layout);
@@ -136,7 +136,7 @@ public static class MetaDataProbe
 
         ulong usedKiB = bytes / 1024 + (bytes % 1024 == 0 ? 0UL : 1UL);
         string sizes =
-            Text($"{device} holds a {content.Name} that uses {usedKiB} KiB; meta data leave {usableKiB} KiB");
+            Text($"{device} holds {content.WithArticle} that uses {usedKiB} KiB; meta data leave {usableKiB} KiB");
         if (usedKiB <= usableKiB)
         {
             return new ProbeResult(

@@ -50,6 +50,15 @@ internal sealed class LifeCommands(Node node)
     public async Task<ControlReply> DownAsync(Target target)
     {
         var reply = new ReplyBuilder();
+        if (target.Volume is { } volume)
+        {
+            reply.Fail(
+                ExitCodes.Usage,
+                $"a resource goes down as a whole: blockrepl down {target.Resource}; "
+                + $"to give one volume's disk free: blockrepl detach {target.Resource}/{volume}");
+            return reply.Build();
+        }
+
         if (target.Resource is not null && node.Find(target.Resource) is null)
         {
             // Down already: what scripts want is reached.
@@ -87,7 +96,7 @@ internal sealed class LifeCommands(Node node)
 
         if (!attached)
         {
-            reply.Add($"{resource.Name}: not connected, because not every disk could be attached.");
+            reply.Add($"{resource.Name}: connect was left out, because not every disk could be attached.");
             return;
         }
 
