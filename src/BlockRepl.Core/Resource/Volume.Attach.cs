@@ -292,6 +292,11 @@ internal sealed partial class Volume
         IoBatch data = new();
         FlushDisk(data);
         yield return () => data.IsDone;
+        if (data.Failed && (_dataUnflushed || _resyncDataUnflushed))
+        {
+            SetFlag(SuperBlockFlags.FullSync, on: true);
+        }
+
         _dataUnflushed &= data.Failed;
         foreach (Func<bool> wait in WriteBitmap())
         {

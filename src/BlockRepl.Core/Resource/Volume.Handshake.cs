@@ -210,7 +210,7 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        SetFlag(SuperBlockFlags.FullSync, on: false);
+        EndFullSync();
         SetFlag(SuperBlockFlags.ActivityLogDisabled, !Options.Disk.ActivityLogUpdates);
         _superBlockDirty = true;
         foreach (Func<bool> wait in SyncSuperBlock())

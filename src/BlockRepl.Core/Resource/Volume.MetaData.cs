@@ -111,6 +111,11 @@ internal sealed partial class Volume
             {
                 yield return wait;
             }
+
+            if (batch.Failed || _metaDataFailed)
+            {
+                image = image with { Flags = image.Flags | SuperBlockFlags.FullSync };
+            }
         }
 
         FlushMeta(batch);
@@ -176,6 +181,8 @@ internal sealed partial class Volume
         _bitmapBusy = false;
         if (batch.Failed)
         {
+            // If the superblock can still be written it must not vouch for marks that are not there.
+            SetFlag(SuperBlockFlags.FullSync, on: true);
             OnMetaDataError("writing the bitmap failed");
         }
     }
@@ -207,12 +214,15 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        SetFlag(SuperBlockFlags.FullSync, on: false);
+        EndFullSync();
         foreach (Func<bool> wait in SyncSuperBlock())
         {
             yield return wait;
         }
     }
+
+    /// <summary>The bitmap is on disk; unless it could not be written.</summary>
+    private void EndFullSync() => SetFlag(SuperBlockFlags.FullSync, on: _metaDataFailed);
 
     private IEnumerable<Func<bool>> ClearAllBits()
     {

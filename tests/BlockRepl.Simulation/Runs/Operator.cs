@@ -214,6 +214,16 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
                 return;
             }
 
+            VolumeStatus? marked = node.Status.FirstOrDefault(s => CurrencyTracker.IsWhole(node, s.Volume) && s.OutOfSyncKiB > 0);
+            if (marked is not null && !cluster.Nodes.Any(IsPrimary))
+            {
+                // A verify could not read: with no Primary to begin a generation, a new connection finds both to be the same.
+                SimNode victim = cluster.Nodes[1 - Preferred];
+                cluster.Content.GiveUp(victim.Index);
+                victim.Command(new AdminCommand.Invalidate(marked.Volume, false));
+                return;
+            }
+
             node.ExpectsConnection = false;
             node.Command(new AdminCommand.Disconnect(false));
         }
