@@ -52,7 +52,7 @@ internal sealed class PeerRequest(int index)
     public uint Connection { get; set; }
     public ulong Order { get; set; }
 
-    /// <summary>SourceRead: the resync in which it was asked for.</summary>
+    /// <summary>SourceRead and TargetWrite: the resync to which they belong.</summary>
     public uint Resync { get; set; }
     public bool Started { get; set; }
     /// <summary>The set that holds this request's extents hot; null = none. Of the disk that was attached then.</summary>

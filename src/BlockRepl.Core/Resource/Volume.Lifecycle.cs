@@ -187,8 +187,9 @@ internal sealed partial class Volume
         {
             AheadCheckNs = long.MaxValue;
         }
-        else if (PeerRequestCount > 0)
+        else if (PeerRequestCount > 0 || _unacknowledgedReplies.Count > 0)
         {
+            // What is still out belongs to the resync before; the next may ask for the same blocks.
             AheadCheckNs = nowNs + AheadRetryNs;
         }
         else

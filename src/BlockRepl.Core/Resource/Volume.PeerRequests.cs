@@ -246,6 +246,7 @@ internal sealed partial class Volume
     /// <summary>The disk is done with a peer's request.</summary>
     public void OnPeerIoDone(PeerRequest peer, IoError error)
     {
+        Invariant.Require(peer.Started, "only what was started can end");
         DiskOperations--;
         if (error != IoError.None && !(peer.Buffer.IsNone && error == IoError.NotSupported))
         {

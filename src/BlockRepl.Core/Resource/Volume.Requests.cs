@@ -168,6 +168,13 @@ internal sealed partial class Volume
     /// <summary>Whether all extents of the write are in the durable activity log; begins to get them there if not.</summary>
     private bool HoldExtents(Request request)
     {
+        if (request.HeldLog is not null && request.HeldLog != Log)
+        {
+            // It was frozen, and the disk went and came back: the log of now does not name its extents.
+            request.HeldLog.Release(request.FirstExtent, request.LastExtent);
+            request.HeldLog = null;
+        }
+
         if (Log is null || !HasDisk || LogSuspended || request.HeldLog is not null)
         {
             return !request.WaitsForCommit;

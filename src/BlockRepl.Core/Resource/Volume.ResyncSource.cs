@@ -36,7 +36,8 @@ internal sealed partial class Volume
 
     /// <summary>
     /// 1. a block was asked for; 2. the target's disk went and came back, with it another resync; 3. an answer to what was asked
-    /// for before would overtake the writes that the target got from its own application meanwhile.
+    /// for before would overtake the writes that the target got from its own application meanwhile. Nor is a write on the
+    /// target that outlives its resync an answer in the next.
     /// </summary>
     private bool IsWantedStill(PeerRequest peer) => CanAnswer(peer) && peer.Resync == _resyncNumber;
 

@@ -216,7 +216,6 @@ internal sealed partial class Volume
 
         PeerRequest peer = NewPeerRequest(PeerRequestKind.TargetWrite, data.Sector, byteCount);
         peer.Buffer = payload;
-        peer.BlockId = BlockIds.Syncer;
         AcceptResyncWrite(peer);
     }
 
@@ -230,7 +229,6 @@ internal sealed partial class Volume
 
         PeerRequest peer = NewPeerRequest(PeerRequestKind.TargetWrite, area.Sector, area.ByteCount);
         peer.ZeroMode = ZeroMode.ZeroMayUnmap;
-        peer.BlockId = BlockIds.Syncer;
         AcceptResyncWrite(peer);
     }
 
@@ -254,13 +252,15 @@ internal sealed partial class Volume
         Counters.EndPeerPending();
         Counters.BeginUnacknowledged();
         _controller.OnAnswered(peer.ByteCount >> 9);
+        peer.BlockId = BlockIds.Syncer;
+        peer.Resync = _resyncNumber;
         TryStartPeer(peer);
     }
 
     private void FinishTargetWrite(PeerRequest peer, bool ok)
     {
         Counters.EndUnacknowledged();
-        bool answer = CanAnswer(peer);
+        bool answer = IsWantedStill(peer);
         ulong sector = peer.Sector;
         int bytes = peer.ByteCount;
         RemovePeerRequest(peer);
