@@ -245,7 +245,7 @@ public sealed partial class ResourceCore
         Outcome outcome = new();
         if (force)
         {
-            outcome.Result = volume.Change(StateRequest.DetachFailed, hard: true);
+            outcome.Result = volume.DetachByForce();
         }
         else
         {

@@ -15,6 +15,7 @@ public sealed partial class ResourceCore
             foreach (Volume volume in _volumes)
             {
                 next = Math.Min(next, Math.Min(volume.NextResyncStepNs, volume.AheadCheckNs));
+                next = Math.Min(next, Math.Min(volume.DiskDeadlineNs, volume.SourceRestUntilNs));
             }
 
             return next;
@@ -36,6 +37,16 @@ public sealed partial class ResourceCore
             if (nowNs >= volume.AheadCheckNs)
             {
                 volume.OnAheadTimer(nowNs);
+            }
+
+            if (nowNs >= volume.DiskDeadlineNs)
+            {
+                volume.OnDiskDeadline(nowNs);
+            }
+
+            if (nowNs >= volume.SourceRestUntilNs)
+            {
+                volume.EndSourceRest();
             }
         }
 

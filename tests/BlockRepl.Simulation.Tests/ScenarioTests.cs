@@ -64,6 +64,27 @@ public sealed class ResyncScenarios
         s.WriteEverywhere(s.A, 300).UntilInSync().ReadAll(s.A);
     }
 
+    [Theory]
+    [InlineData(250, true)]
+    [InlineData(0, false)]
+    public void The_source_slows_a_resync_down_to_min_rate_while_its_application_works(int minRate, bool slower)
+    {
+        ResyncOptions resync = new() { PlanAheadDeciseconds = 0, RateKiBPerSecond = 1024, MinRateKiBPerSecond = minRate };
+        SimOptions options = new() { Disk = new DiskOptions { Resync = resync } };
+        Scenario s = new Scenario(options).InSync().LinkDown();
+        s.UntilApart(s.A).UntilApart(s.B).WriteEverywhere(s.A, 1500);
+        s.LinkUp().UntilConnection(s.A, ConnectionState.SyncSource);
+        long began = s.Cluster.Queue.NowNs;
+        for (ulong i = 0; s.A.Status[0].Connection == ConnectionState.SyncSource; i++)
+        {
+            s.Read(s.A, i % 100 * 8, 65536);
+        }
+
+        long took = s.Cluster.Queue.NowNs - began;
+        Assert.InRange(took, (slower ? 12 : 0) * Duration.Second, (slower ? 100 : 8) * Duration.Second);
+        s.UntilInSync();
+    }
+
     [Fact]
     public void Sync_uuid_lost_is_repaired_by_the_next_connection()
     {

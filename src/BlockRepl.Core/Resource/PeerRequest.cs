@@ -59,6 +59,9 @@ internal sealed class PeerRequest(int index)
     public ActivityLog.ActivityLogSet? HeldLog { get; set; }
     public bool WaitsForCommit { get; set; }
 
+    /// <summary>A resync request that c-min-rate lets through.</summary>
+    public bool IsServed { get; set; }
+
     /// <summary>A buffer of the core's own bound, to be given back to it.</summary>
     public bool CountsAsPeerRead { get; set; }
 
@@ -96,7 +99,8 @@ internal sealed class PeerRequest(int index)
         HeldLog = null;
         BlockId = 0;
         Flags = DataFlags.None;
-        Started = WaitsForCommit = CountsAsPeerRead = ForceUnitAccess = IsOnlyCopy = Undecided = EndsConflicts = false;
+        Started = WaitsForCommit = CountsAsPeerRead = ForceUnitAccess = false;
+        IsOnlyCopy = Undecided = EndsConflicts = IsServed = false;
         Epoch = null;
         DigestBytes = 0;
         Next = Previous = null;

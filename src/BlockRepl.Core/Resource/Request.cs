@@ -45,6 +45,10 @@ internal sealed class Request(int index)
     public bool LocalOk { get; set; }
     public bool LocalTried { get; set; }
 
+    /// <summary>The disk does not answer (disk-timeout, detach --force): nobody waits for it but the buffer's release.</summary>
+    public bool LocalAborted { get; set; }
+    public long LocalStartedNs { get; set; }
+
     /// <summary>The payload is queued or on its way to TCP; its buffer is in use.</summary>
     public bool SendPending { get; set; }
 
@@ -104,7 +108,7 @@ internal sealed class Request(int index)
     public void BeginAnew()
     {
         Generation = (Generation + 1) & 0x7fffffff;
-        Started = LocalOk = LocalTried = false;
+        Started = LocalOk = LocalTried = LocalAborted = false;
         NetOk = NetDone = Replicated = PeerSetInSync = PeerRefused = false;
     }
 

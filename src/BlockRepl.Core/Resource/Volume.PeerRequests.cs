@@ -156,6 +156,11 @@ internal sealed partial class Volume
             return;
         }
 
+        if (peer.Kind == PeerRequestKind.SourceRead && RestsBefore(peer))
+        {
+            return;
+        }
+
         if (!peer.Writes && peer.Buffer.IsNone && !RentPeerBuffer(peer))
         {
             return;

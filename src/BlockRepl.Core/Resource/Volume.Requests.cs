@@ -258,6 +258,7 @@ internal sealed partial class Volume
     {
         IoToken token = CoreToken.Io(TokenKind.Request, request.Index);
         Counters.ApplicationSectors += request.ByteCount >> 9;
+        WatchDisk(request);
         switch (request.Kind)
         {
             case RequestKind.Write:
@@ -289,6 +290,7 @@ internal sealed partial class Volume
         {
             request.LocalPending = request.LocalTried = true;
             DiskOperations++;
+            WatchDisk(request);
             _dataUnflushed = false;
             _host.FlushDisk(Number, CoreToken.Io(TokenKind.Request, request.Index));
         }
@@ -357,7 +359,13 @@ internal sealed partial class Volume
     {
         DiskOperations--;
         request.LocalPending = false;
-        request.LocalOk = error == IoError.None;
+        request.LocalOk = error == IoError.None && !request.LocalAborted;
+        if (request.LocalAborted)
+        {
+            CheckAnswered(request);
+            return;
+        }
+
         if (request.LocalOk)
         {
             Count(request);
@@ -407,7 +415,8 @@ internal sealed partial class Volume
     public void CheckAnswered(Request request)
     {
         bool waitsForPeer = request.NetPending && !_core.Faults.CompleteBeforePeer;
-        bool pending = request.LocalPending || waitsForPeer || request.SendPending || request.WaitsForEpochs;
+        bool waitsForDisk = request.LocalPending && !request.LocalAborted;
+        bool pending = waitsForDisk || waitsForPeer || request.SendPending || request.WaitsForEpochs;
         if (!request.Started || pending || request.Answered)
         {
             if (request.Conflict != WriteConflict.None)

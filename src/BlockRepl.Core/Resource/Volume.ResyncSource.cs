@@ -1,4 +1,5 @@
 using BlockRepl.Core.Protocol;
+using BlockRepl.Core.Resync;
 using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;
@@ -8,6 +9,36 @@ internal sealed partial class Volume
 {
     /// <summary>Blocks sent to the target that it has not acknowledged.</summary>
     private readonly List<(ulong Sector, int ByteCount)> _unacknowledgedReplies = [];
+
+    private SourceThrottle _sourceThrottle;
+
+    /// <summary>c-min-rate: until then no resync request is served; long.MaxValue = no rest.</summary>
+    public long SourceRestUntilNs { get; private set; } = long.MaxValue;
+
+    public void EndSourceRest()
+    {
+        SourceRestUntilNs = long.MaxValue;
+        _core.WakeBlocked();
+    }
+
+    /// <summary>Not for a target that is Primary: its application may be waiting for just these blocks.</summary>
+    private bool RestsBefore(PeerRequest peer)
+    {
+        if (State.PeerRole == Role.Primary || peer.IsServed)
+        {
+            return false;
+        }
+
+        peer.IsServed = _sourceThrottle.TryServe(
+            _core.NowNs, peer.ByteCount, Counters.ApplicationSectors, Log?.PendingChanges > 0,
+            ResyncSettings.MinRateKiBPerSecond, out long retryNs);
+        if (!peer.IsServed)
+        {
+            SourceRestUntilNs = retryNs;
+        }
+
+        return !peer.IsServed;
+    }
 
     /// <summary>P_RS_DATA_REQUEST, P_RS_THIN_REQ, P_CSUM_RS_REQUEST (with the target's digest).</summary>
     public void OnResyncRequest(Command command, in BlockRequest wanted, ReadOnlySpan<byte> digest)

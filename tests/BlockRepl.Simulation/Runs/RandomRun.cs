@@ -53,7 +53,7 @@ public sealed class RandomRun
     {
         _seed = seed;
         _rng = new Rng(seed ^ 0xB10C);
-        _settings = MaybeTwoPrimaries(RunSettings.Draw(_rng), seed);
+        _settings = DrawMore(RunSettings.Draw(_rng), seed);
         _cluster = new SimCluster(seed, _settings.Options, traceSink) { BatchEnded = OnBatchEnded };
         if (plant is not null)
         {
@@ -71,14 +71,20 @@ public sealed class RandomRun
 
     /// <summary>
     /// Some pairs would take a second Primary, which the operator never makes one: then every write waits for its place in
-    /// the sequence. Drawn apart from the rest, so that a seed's run is otherwise the same.
+    /// the sequence. Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the same.
     /// </summary>
-    private static RunSettings MaybeTwoPrimaries(RunSettings settings, ulong seed)
+    private static RunSettings DrawMore(RunSettings settings, ulong seed)
     {
-        bool allow = settings.Options.Net.Protocol == ReplicationProtocol.C && new Rng(seed ^ 0x2B07).Percent(15);
+        Rng rng = new(seed ^ 0x2B07);
+        bool two = settings.Options.Net.Protocol == ReplicationProtocol.C && rng.Percent(15);
+        int timeout = rng.Percent(10) ? 10 : 0;
         return settings with
         {
-            Options = settings.Options with { Net = settings.Options.Net with { AllowTwoPrimaries = allow } },
+            Options = settings.Options with
+            {
+                Net = settings.Options.Net with { AllowTwoPrimaries = two },
+                Disk = settings.Options.Disk with { DiskTimeoutDeciseconds = timeout },
+            },
         };
     }
 
