@@ -31,7 +31,7 @@ internal enum PeerRequestKind
 }
 
 /// <summary>One piece of work for the peer.</summary>
-internal sealed class PeerRequest(int index)
+internal sealed class PeerRequest(int index) : ILinkedRequest<PeerRequest>
 {
     public int Index { get; } = index;
     public Volume Volume { get; set; } = null!;

@@ -18,7 +18,7 @@ internal enum WriteConflict
 /// One request of the application on this node. Its local and its network half go their own ways; it is answered when neither
 /// is pending, and forgotten when the network half is done for good: at the barrier ack, not at the write ack.
 /// </summary>
-internal sealed class Request(int index)
+internal sealed class Request(int index) : ILinkedRequest<Request>
 {
     public int Index { get; } = index;
 
@@ -80,8 +80,8 @@ internal sealed class Request(int index)
     public bool WaitsForEpochs { get; set; }
 
     // Links of the volume's list of unanswered requests and of the connection's transfer log.
-    public Request? NextActive { get; set; }
-    public Request? PreviousActive { get; set; }
+    public Request? Next { get; set; }
+    public Request? Previous { get; set; }
     public Request? NextInLog { get; set; }
 
     public ulong EndSector => Sector + ((ulong)ByteCount >> 9);
@@ -120,7 +120,7 @@ internal sealed class Request(int index)
         Retries = MayBeOnDisk = false;
         Buffer = BufferHandle.None;
         HeldLog = null;
-        NextActive = PreviousActive = NextInLog = null;
+        Next = Previous = NextInLog = null;
         Epoch = 0;
     }
 }

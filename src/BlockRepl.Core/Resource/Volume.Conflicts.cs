@@ -66,7 +66,7 @@ internal sealed partial class Volume
         bool waits = false;
         bool concurrent = false;
         bool covered = false;
-        for (Request? own = _firstActive; own is not null; own = own.NextActive)
+        for (Request? own = _active.First; own is not null; own = own.Next)
         {
             if (!own.IsWrite || !own.Started || !own.Overlaps(peer.Sector, peer.EndSector))
             {
@@ -96,7 +96,7 @@ internal sealed partial class Volume
     /// <summary>Without resolve-conflicts: the peer's data is written once every own write below it has its verdict.</summary>
     private bool IsDecidedByPeer(PeerRequest peer)
     {
-        for (Request? own = _firstActive; own is not null; own = own.NextActive)
+        for (Request? own = _active.First; own is not null; own = own.Next)
         {
             if (!own.IsWrite || !own.Started || !own.Overlaps(peer.Sector, peer.EndSector))
             {
@@ -139,9 +139,9 @@ internal sealed partial class Volume
     private void EndConflicts(PeerRequest winner)
     {
         Request? next;
-        for (Request? own = _firstActive; own is not null; own = next)
+        for (Request? own = _active.First; own is not null; own = next)
         {
-            next = own.NextActive;
+            next = own.Next;
             if (own.Conflict == WriteConflict.None || !own.Overlaps(winner.Sector, winner.EndSector))
             {
                 continue;
@@ -170,9 +170,9 @@ internal sealed partial class Volume
     public void LoseConflicts()
     {
         Request? next;
-        for (Request? own = _firstActive; own is not null; own = next)
+        for (Request? own = _active.First; own is not null; own = next)
         {
-            next = own.NextActive;
+            next = own.Next;
             if (own.Conflict != WriteConflict.None)
             {
                 own.Conflict = WriteConflict.None;

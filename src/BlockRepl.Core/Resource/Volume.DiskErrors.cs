@@ -25,7 +25,7 @@ internal sealed partial class Volume
     public void OnDiskDeadline(long nowNs)
     {
         long oldestNs = long.MaxValue;
-        for (Request? request = _firstActive; request is not null; request = request.NextActive)
+        for (Request? request = _active.First; request is not null; request = request.Next)
         {
             if (request.LocalPending && !request.LocalAborted && request.Kind != RequestKind.Read)
             {
@@ -53,9 +53,9 @@ internal sealed partial class Volume
     {
         StateChangeResult result = Change(StateRequest.DetachFailed, hard: true);
         Request? next;
-        for (Request? request = result.Succeeded() ? _firstActive : null; request is not null; request = next)
+        for (Request? request = result.Succeeded() ? _active.First : null; request is not null; request = next)
         {
-            next = request.NextActive;
+            next = request.Next;
             if (request.LocalPending && request.Kind != RequestKind.Read)
             {
                 request.LocalAborted = true;

@@ -106,7 +106,7 @@ internal sealed partial class Volume
 
     private bool HasStartedRequests(bool writesOnly)
     {
-        for (Request? request = _firstActive; request is not null; request = request.NextActive)
+        for (Request? request = _active.First; request is not null; request = request.Next)
         {
             if (writesOnly ? request.Started && request.IsWrite : request.Started || request.Retries)
             {
@@ -121,9 +121,9 @@ internal sealed partial class Volume
     public void RefuseHeldRequests()
     {
         Request? next;
-        for (Request? request = _firstActive; request is not null; request = next)
+        for (Request? request = _active.First; request is not null; request = next)
         {
-            next = request.NextActive;
+            next = request.Next;
             if (request.MayBeOnDisk)
             {
                 // It was frozen after it had reached this disk, and the peer's perhaps not.
@@ -136,7 +136,7 @@ internal sealed partial class Volume
 
             request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
             request.HeldLog = null;
-            RemoveActive(request);
+            _active.Remove(request);
             Counters.ApplicationPending--;
             _host.CompleteRequest(request.Token, RequestError.ReadOnly);
             if (request.Kind == RequestKind.Write)
@@ -152,9 +152,9 @@ internal sealed partial class Volume
     public void Thaw()
     {
         Request? next;
-        for (Request? request = _firstActive; request is not null; request = next)
+        for (Request? request = _active.First; request is not null; request = next)
         {
-            next = request.NextActive;
+            next = request.Next;
             if (request.Started)
             {
                 CheckAnswered(request);

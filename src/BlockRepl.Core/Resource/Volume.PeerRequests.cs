@@ -7,10 +7,9 @@ namespace BlockRepl.Core.Resource;
 /// <summary>Writes and reads on behalf of the peer: started in an order that is safe, answered when done.</summary>
 internal sealed partial class Volume
 {
-    private PeerRequest? _firstPeer;
-    private PeerRequest? _lastPeer;
+    private readonly LinkedRequests<PeerRequest> _peerRequests = new();
 
-    public int PeerRequestCount { get; private set; }
+    public int PeerRequestCount => _peerRequests.Count;
 
     private PeerRequest NewPeerRequest(PeerRequestKind kind, ulong sector, int byteCount)
     {
@@ -22,42 +21,13 @@ internal sealed partial class Volume
         peer.ByteCount = byteCount;
         peer.Connection = Connection.Generation;
         peer.Order = _core.NextOrder();
-        peer.Previous = _lastPeer;
-        if (_lastPeer is null)
-        {
-            _firstPeer = peer;
-        }
-        else
-        {
-            _lastPeer.Next = peer;
-        }
-
-        _lastPeer = peer;
-        PeerRequestCount++;
+        _peerRequests.Add(peer);
         return peer;
     }
 
     private void RemovePeerRequest(PeerRequest peer)
     {
-        if (peer.Previous is null)
-        {
-            _firstPeer = peer.Next;
-        }
-        else
-        {
-            peer.Previous.Next = peer.Next;
-        }
-
-        if (peer.Next is null)
-        {
-            _lastPeer = peer.Previous;
-        }
-        else
-        {
-            peer.Next.Previous = peer.Previous;
-        }
-
-        PeerRequestCount--;
+        _peerRequests.Remove(peer);
         ReleasePeerBuffer(peer);
         _core.PeerRequests.Return(peer.Index);
         _core.WakeBlocked();
@@ -99,7 +69,7 @@ internal sealed partial class Volume
     /// <summary>A resync or verify works on these blocks, or a peer's request that came before reads or writes them.</summary>
     private bool IsBusyWithPeer(ulong sector, ulong endSector, ulong order)
     {
-        for (PeerRequest? peer = _firstPeer; peer is not null; peer = peer.Next)
+        for (PeerRequest? peer = _peerRequests.First; peer is not null; peer = peer.Next)
         {
             // Writes that came before go first, whether they have begun or not; so does one that was let past own writes,
             // for the peer has been or will be told that it is the earlier one.
@@ -120,7 +90,7 @@ internal sealed partial class Volume
     public void RetryBlockedPeerRequests()
     {
         PeerRequest? next;
-        for (PeerRequest? peer = _firstPeer; peer is not null; peer = next)
+        for (PeerRequest? peer = _peerRequests.First; peer is not null; peer = next)
         {
             next = peer.Next;
             if (!peer.Started && !peer.WaitsForCommit)
@@ -181,7 +151,7 @@ internal sealed partial class Volume
             return true;
         }
 
-        for (PeerRequest? other = _firstPeer; other is not null && other != peer; other = other.Next)
+        for (PeerRequest? other = _peerRequests.First; other is not null && other != peer; other = other.Next)
         {
             if ((peer.Writes || other.Writes) && other.Overlaps(peer.Sector, peer.EndSector))
             {

@@ -8,8 +8,8 @@ namespace BlockRepl.Core.Resource;
 /// <summary>Requests of the application: admission, both halves, answer, and the long end at the barrier ack.</summary>
 internal sealed partial class Volume
 {
-    private Request? _firstActive;
-    private Request? _lastActive;
+    /// <summary>Requests that were not answered.</summary>
+    private readonly LinkedRequests<Request> _active = new();
     private uint _readTurn;
 
     /// <summary>Takes a request of the front end; the buffer of a write is the core's from here on.</summary>
@@ -37,7 +37,7 @@ internal sealed partial class Volume
         request.ForceUnitAccess = wanted.ForceUnitAccess;
         request.Token = wanted.Token;
         request.Order = _core.NextOrder();
-        AddActive(request);
+        _active.Add(request);
         Counters.ApplicationPending++;
         TryStart(request);
     }
@@ -71,51 +71,13 @@ internal sealed partial class Volume
 
     public int LogicalBlockBytes => Disk?.LogicalBlockBytes ?? 512;
 
-    private void AddActive(Request request)
-    {
-        request.PreviousActive = _lastActive;
-        if (_lastActive is null)
-        {
-            _firstActive = request;
-        }
-        else
-        {
-            _lastActive.NextActive = request;
-        }
-
-        _lastActive = request;
-    }
-
-    private void RemoveActive(Request request)
-    {
-        if (request.PreviousActive is null)
-        {
-            _firstActive = request.NextActive;
-        }
-        else
-        {
-            request.PreviousActive.NextActive = request.NextActive;
-        }
-
-        if (request.NextActive is null)
-        {
-            _lastActive = request.PreviousActive;
-        }
-        else
-        {
-            request.NextActive.PreviousActive = request.PreviousActive;
-        }
-
-        request.NextActive = request.PreviousActive = null;
-    }
-
     /// <summary>Tries every request that was held back, in order of arrival.</summary>
     public void RetryBlockedRequests()
     {
         Request? next;
-        for (Request? request = _firstActive; request is not null; request = next)
+        for (Request? request = _active.First; request is not null; request = next)
         {
-            next = request.NextActive;
+            next = request.Next;
             if (!request.Started && !request.WaitsForCommit)
             {
                 TryStart(request);
@@ -154,7 +116,7 @@ internal sealed partial class Volume
     /// <summary>Another write or a resync is busy with the same blocks.</summary>
     private bool IsHeldBack(Request request)
     {
-        for (Request? other = _firstActive; other is not null && other.Order < request.Order; other = other.NextActive)
+        for (Request? other = _active.First; other is not null && other.Order < request.Order; other = other.Next)
         {
             if (other.IsWrite && other.Overlaps(request.Sector, request.EndSector))
             {
@@ -197,12 +159,12 @@ internal sealed partial class Volume
     /// <summary>A transaction is durable: those who waited for it may write, and the others may try for the next.</summary>
     private void OnCommitted()
     {
-        for (Request? request = _firstActive; request is not null; request = request.NextActive)
+        for (Request? request = _active.First; request is not null; request = request.Next)
         {
             request.WaitsForCommit = false;
         }
 
-        for (PeerRequest? peer = _firstPeer; peer is not null; peer = peer.Next)
+        for (PeerRequest? peer = _peerRequests.First; peer is not null; peer = peer.Next)
         {
             peer.WaitsForCommit = false;
         }
@@ -455,7 +417,7 @@ internal sealed partial class Volume
             Connection.CloseEpochOf(request);
         }
 
-        RemoveActive(request);
+        _active.Remove(request);
         Counters.ApplicationPending--;
         _host.CompleteRequest(request.Token, ok ? RequestError.None : RequestError.InputOutput);
         if (request.IsWrite)
@@ -529,9 +491,9 @@ internal sealed partial class Volume
     public void OnConnectionLostReads()
     {
         Request? next;
-        for (Request? request = _firstActive; request is not null; request = next)
+        for (Request? request = _active.First; request is not null; request = next)
         {
-            next = request.NextActive;
+            next = request.Next;
             if (request.Kind == RequestKind.Read && request.NetPending)
             {
                 request.NetPending = false;
@@ -546,7 +508,7 @@ internal sealed partial class Volume
     /// <summary>Whether a write of the application is under way (not merely held back) in the range.</summary>
     private bool HasActiveWrite(ulong sector, ulong endSector)
     {
-        for (Request? request = _firstActive; request is not null; request = request.NextActive)
+        for (Request? request = _active.First; request is not null; request = request.Next)
         {
             if (request.IsWrite && (request.Started || request.WaitsForCommit) && request.Overlaps(sector, endSector))
             {
