@@ -127,6 +127,30 @@ public sealed class ReplicationTests
     }
 
     [Fact]
+    public async Task Two_primaries_that_write_the_same_blocks_at_once_end_with_equal_disks()
+    {
+        Need.Program("fio", "fio");
+        TwoNodesOptions options = new() { Net = "protocol C; data-integrity-alg md5; allow-two-primaries;" };
+        using TwoNodes nodes = TwoNodes.Connected(options);
+        nodes.Right.Command("primary", "r0");
+        string[] load =
+        [
+            "rw=randwrite", "bsrange=512-16k", "blockalign=512", "size=1m", "io_size=16m", "iodepth=16", "norandommap",
+            "randrepeat=0",
+        ];
+        Task<ToolResult> other = Task.Run(() => Clients.Fio(nodes.Right, load));
+        Clients.Fio(nodes.Left, load).OrThrow();
+        (await other).OrThrow();
+
+        string logs = File.ReadAllText(nodes.Left.LogPath) + File.ReadAllText(nodes.Right.LogPath);
+        Assert.Contains("concurrent writes", logs, StringComparison.Ordinal);
+        nodes.WaitInSync();
+        Assert.Equal(0, nodes.Left.Status().OutOfSyncKiB);
+        nodes.Right.Command("secondary", "r0");
+        Assert.True(nodes.DisksAreEqual(nodes.Down(nodes.Left, nodes.Right)));
+    }
+
+    [Fact]
     public void Two_nodes_that_both_wrote_alone_refuse_each_other_and_the_operator_decides()
     {
         Need.Program("nbdcopy", "libnbd-bin");
