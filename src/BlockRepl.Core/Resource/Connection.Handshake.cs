@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using BlockRepl.Core.Handshake;
-using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 

@@ -20,8 +20,6 @@ internal sealed partial class Connection
     /// <summary>A promotion without a connection wants a ping as soon as there is one.</summary>
     private bool _pingWanted;
 
-    public bool StateRequestRunning => _stateRequestRunning;
-
     private long PingIntervalNs => Net.PingIntervalSeconds * SecondNs;
 
     private long PingTimeoutNs => Net.PingTimeoutDeciseconds * DecisecondNs;

@@ -1,6 +1,4 @@
-using BlockRepl.Core.Bitmap;
 using BlockRepl.Core.Protocol;
-using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;
 

@@ -1,4 +1,3 @@
-using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 

@@ -1,5 +1,3 @@
-using BlockRepl.Core.Protocol;
-
 namespace BlockRepl.Core.Resource;
 
 /// <summary>What the peer said of a write that met one of its own.</summary>

@@ -1,6 +1,5 @@
 using BlockRepl.Core.ActivityLog;
 using BlockRepl.Core.Bitmap;
-using BlockRepl.Core.MetaData;
 using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;

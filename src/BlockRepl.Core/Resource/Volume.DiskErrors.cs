@@ -1,4 +1,3 @@
-using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;

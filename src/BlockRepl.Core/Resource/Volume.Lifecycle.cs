@@ -1,4 +1,3 @@
-using BlockRepl.Core.Bitmap;
 using BlockRepl.Core.Generations;
 using BlockRepl.Core.MetaData;
 using BlockRepl.Core.Protocol;

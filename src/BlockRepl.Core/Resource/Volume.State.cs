@@ -1,4 +1,3 @@
-using BlockRepl.Core.Options;
 using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;

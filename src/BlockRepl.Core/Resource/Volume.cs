@@ -3,7 +3,6 @@ using BlockRepl.Core.Bitmap;
 using BlockRepl.Core.Generations;
 using BlockRepl.Core.MetaData;
 using BlockRepl.Core.Options;
-using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;
