@@ -158,6 +158,8 @@ enum brn_digest_variant {
     BRN_VARIANT_NEON = 4, /* MD5, 4 messages at a time */
     BRN_VARIANT_CPU = 5,  /* the processor's own instructions for SHA-1, SHA-256 or CRC-32C */
     BRN_VARIANT_AVX512 = 6, /* MD5, 16 messages at a time */
+    BRN_VARIANT_AVX512_8 = 7, /* MD5, 8 messages at a time, with AVX-512's instructions */
+    BRN_VARIANT_AVX512_4 = 8, /* MD5, 4 messages at a time, with AVX-512's instructions */
 };
 
 typedef struct brn_digest_item {

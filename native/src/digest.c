@@ -32,6 +32,9 @@ bool cpu_has(uint32_t algorithm, uint32_t variant)
         return md5 && __builtin_cpu_supports("avx2");
     case BRN_VARIANT_AVX512:
         return md5 && __builtin_cpu_supports("avx512f");
+    case BRN_VARIANT_AVX512_8:
+    case BRN_VARIANT_AVX512_4:
+        return md5 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
     case BRN_VARIANT_CPU:
         return !md5 && (algorithm == BRN_DIGEST_CRC32C ? __builtin_cpu_supports("sse4.2") : cpu_has_sha());
     default:
@@ -45,6 +48,12 @@ static md5_lanes_fn *md5_lanes(uint32_t variant, uint32_t *n_lanes)
     case BRN_VARIANT_AVX512:
         *n_lanes = 16;
         return md5_lanes_avx512;
+    case BRN_VARIANT_AVX512_8:
+        *n_lanes = 8;
+        return md5_lanes_avx512_8;
+    case BRN_VARIANT_AVX512_4:
+        *n_lanes = 4;
+        return md5_lanes_avx512_4;
     case BRN_VARIANT_AVX2:
         *n_lanes = 8;
         return md5_lanes_avx2;
@@ -113,11 +122,15 @@ static void md5_digest(uint32_t variant, const brn_digest_item *items, uint32_t 
 static uint32_t md5_variant_for(uint32_t best, uint32_t n_items)
 {
 #if defined(__x86_64__)
-    if (best == BRN_VARIANT_SCALAR || n_items <= 4) {
-        return best == BRN_VARIANT_SCALAR ? best : BRN_VARIANT_SSE2;
+    bool narrow = best == BRN_VARIANT_AVX512 && cpu_has(BRN_DIGEST_MD5, BRN_VARIANT_AVX512_4);
+    if (best == BRN_VARIANT_SCALAR) {
+        return best;
+    }
+    if (n_items <= 4) {
+        return narrow ? BRN_VARIANT_AVX512_4 : BRN_VARIANT_SSE2;
     }
     if (best == BRN_VARIANT_AVX512 && n_items <= 8) {
-        return BRN_VARIANT_AVX2;
+        return narrow ? BRN_VARIANT_AVX512_8 : BRN_VARIANT_AVX2;
     }
 #else
     (void)n_items;

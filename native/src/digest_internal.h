@@ -47,6 +47,8 @@ typedef void md5_lanes_fn(uint32_t state[4][MAX_LANES], const uint8_t *data[MAX_
 md5_lanes_fn md5_lanes_sse2;
 md5_lanes_fn md5_lanes_avx2;
 md5_lanes_fn md5_lanes_avx512;
+md5_lanes_fn md5_lanes_avx512_8;
+md5_lanes_fn md5_lanes_avx512_4;
 void sha1_blocks_cpu(uint32_t state[5], const uint8_t *data, uint64_t blocks);
 void sha256_blocks_cpu(uint32_t state[8], const uint8_t *data, uint64_t blocks);
 uint32_t crc32c_cpu(uint32_t crc, const uint8_t *data, uint64_t length);

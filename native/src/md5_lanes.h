@@ -6,9 +6,19 @@
  *   UNPACK_LOW_32, _HIGH_32, _LOW_64, _HIGH_64 (x, y)   in each 128 bits: the lower or upper halves, interleaved
  *   load_row(data, row, offset)        16 bytes each of the messages row, row + 4, row + 8 ... as 128 bits each
  * and includes this last.
+ *
+ * Each step waits for b of the one before: what does not depend on it is added first, so that the wait is f, one addition,
+ * the rotation and another addition. The compiler would put the additions in another order if it were not kept from it.
  */
-#define STEP(f, a, b, c, d, word, index, bits) \
-    a = ADD(b, ROTATE(ADD(ADD(a, f(b, c, d)), ADD(word, CONSTANT(md5_constants[index]))), bits))
+#if defined(__aarch64__)
+#define KEEP_ORDER(x) __asm__("" : "+w"(x))
+#else
+#define KEEP_ORDER(x) __asm__("" : "+v"(x))
+#endif
+#define STEP(f, a, b, c, d, word, index, bits)              \
+    a = ADD(a, ADD(word, CONSTANT(md5_constants[index])));  \
+    KEEP_ORDER(a);                                          \
+    a = ADD(b, ROTATE(ADD(a, f(b, c, d)), bits))
 #define FOUR(f, i, w0, w1, w2, w3, s0, s1, s2, s3) \
     STEP(f, a, b, c, d, w[w0], i, s0);             \
     STEP(f, d, a, b, c, w[w1], (i) + 1, s1);       \
