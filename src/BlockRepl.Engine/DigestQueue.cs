@@ -21,13 +21,17 @@ internal sealed class DigestQueue : IDisposable
     /// </summary>
     public const int LookBytes = 64 << 10;
 
-    /// <summary>Longest wait for more messages; about what hashing 1 MiB alone takes on a fast core.</summary>
-    public const long GatherNs = 1_000_000;
 
     /// <summary>Messages per batch; more are run in pieces.</summary>
     private const int BatchCapacity = 64;
 
     private readonly DigestBatch?[] _batches = new DigestBatch?[(int)DigestAlgorithm.Sha256 + 1];
+
+    /// <summary>
+    /// Longest wait for more messages: about what hashing these alone takes on a fast core, since that is what the wait saves
+    /// when others come. From the first of them, in nanoseconds.
+    /// </summary>
+    public static long GatherNs(long bytes) => Math.Min(bytes, 1_000_000);
 
     /// <summary>Reads <paramref name="data"/> and writes <paramref name="output"/> at the latest when <see cref="Run"/> is called.</summary>
     public void Add(DigestAlgorithm algorithm, nint data, int byteCount, nint output)

@@ -200,8 +200,8 @@ internal sealed partial class ResourceDriver
     }
 
     /// <summary>
-    /// Hands what the streams hold back to their sockets, unless it pays to wait: another payload of a client is arriving, so
-    /// that its digest can be computed together with these. A lone write never waits, since nothing arrives behind it.
+    /// Hands what the streams hold back to their sockets, unless it pays to wait: another payload of a client is arriving or
+    /// will, so that its digest can be computed together with these. A lone write never waits: nothing comes behind it.
     /// </summary>
     private void ReleaseHeldSends()
     {
@@ -219,9 +219,10 @@ internal sealed partial class ResourceDriver
                 held.FirstNs = Loop.NowNs;
             }
 
-            var deadlineNs = held.FirstNs + DigestQueue.GatherNs;
+            var deadlineNs = held.FirstNs + DigestQueue.GatherNs(held.Bytes);
             var enough = held.Payloads >= DigestQueue.GatherMessages || held.Bytes >= DigestQueue.GatherBytes;
-            if (!enough && Loop.NowNs < deadlineNs && (PayloadsArriving > 0 || LooksAgain(held)))
+            var moreComes = PayloadsArriving > 0 || LooksAgain(held) || OthersWillFollow(held);
+            if (!enough && moreComes && Loop.NowNs < deadlineNs)
             {
                 held.LookedInTurn = PayloadsArriving > 0 ? 0 : held.LookedInTurn;
                 _gatherDeadlineNs = Math.Min(_gatherDeadlineNs, deadlineNs);
@@ -233,6 +234,10 @@ internal sealed partial class ResourceDriver
 
         _sendDigests.Run();
     }
+
+    /// <summary>Clients have requests elsewhere: when those are answered they write again, and that is worth waiting for.</summary>
+    private bool OthersWillFollow(HeldSends held) =>
+        held.Bytes >= DigestQueue.LookBytes && _requestsInFlight > held.Payloads;
 
     /// <summary>Once per payload: a turn without sleeping, see <see cref="DigestQueue.LookBytes"/>.</summary>
     private bool LooksAgain(HeldSends held)

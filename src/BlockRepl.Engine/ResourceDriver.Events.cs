@@ -68,6 +68,7 @@ internal sealed partial class ResourceDriver
     {
         _recorder.Record(Loop.NowNs, Flight.Request, volume, request.Sector, request.Token.Value);
         _coreTouched = true;
+        _requestsInFlight++;
         Core.OnRequest(Loop.NowNs, volume, request);
     }
 
@@ -261,6 +262,7 @@ internal sealed partial class ResourceDriver
         for (var left = _completions.Count; left > 0; left--)
         {
             var (token, error) = _completions.Dequeue();
+            _requestsInFlight--;
             _devices[token.Value >> 48].Complete(token.Value, error);
         }
 

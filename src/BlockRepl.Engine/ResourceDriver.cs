@@ -31,6 +31,9 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
     private readonly LoopTimer _timer;
     private readonly StreamSocketOptions _streamOptions;
     private long _gatherDeadlineNs = long.MaxValue;
+
+    /// <summary>Requests of clients that the core has and has not completed.</summary>
+    private int _requestsInFlight;
     private bool _coreTouched;
     private bool _statusDirty;
 

@@ -37,6 +37,9 @@ internal sealed class ResourceStream : IStreamHandler
     /// <summary>The payload of the newest queue entry is still being received.</summary>
     private bool _payloadPending;
 
+    /// <summary>When the first whole payload was found waiting at the end of a turn; 0 = none waits.</summary>
+    private long _gatherFirstNs;
+
     /// <summary>Bytes of payload that have come since the last verification.</summary>
     private long _hashBytes;
 
@@ -303,6 +306,7 @@ internal sealed class ResourceStream : IStreamHandler
         }
 
         GatherDeadlineNs = long.MaxValue;
+        _gatherFirstNs = 0;
         _hashBytes = 0;
         _lookedInTurn = 0;
         _driver.ReceiveDigests.Run();
@@ -341,15 +345,17 @@ internal sealed class ResourceStream : IStreamHandler
         if (ready <= 0 || enough || IsBlocked || _queue[_queueHead].DigestBytes == 0)
         {
             GatherDeadlineNs = long.MaxValue;
+            _gatherFirstNs = 0;
             return false;
         }
 
         var nowNs = _driver.Loop.NowNs;
-        if (GatherDeadlineNs == long.MaxValue)
+        if (_gatherFirstNs == 0)
         {
-            GatherDeadlineNs = nowNs + DigestQueue.GatherNs;
+            _gatherFirstNs = nowNs;
         }
 
+        GatherDeadlineNs = _gatherFirstNs + DigestQueue.GatherNs(_hashBytes);
         return nowNs < GatherDeadlineNs && (_payloadPending || LooksAgain());
     }
 
