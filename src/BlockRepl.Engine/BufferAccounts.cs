@@ -4,8 +4,8 @@ using BlockRepl.Platform.Buffers;
 namespace BlockRepl.Engine;
 
 /// <summary>
-/// The pool with an account per class of owners. Belongs to the loop's thread. Renting and returning allocate nothing once
-/// the table of owners has grown to its size.
+/// The pool with an account per class of owners. Belongs to the loop's thread. Renting and returning allocate nothing
+/// once the table of owners has grown to its size.
 /// </summary>
 internal sealed class BufferAccounts
 {
@@ -48,7 +48,9 @@ internal sealed class BufferAccounts
         FrontEndReturned |= owner == BufferOwner.FrontEnd;
     }
 
-    /// <summary>The core's own limit is in requested bytes and never refused here; rounding at most doubles it.</summary>
+    /// <summary>
+    /// The core's own limit is in requested bytes and never refused here; rounding at most doubles it.
+    /// </summary>
     private static long Limit(BufferOwner owner) => owner switch
     {
         BufferOwner.FrontEnd => PoolBudget.FrontEndBytes,

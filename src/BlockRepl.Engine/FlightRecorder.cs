@@ -44,8 +44,8 @@ internal enum Flight : byte
 }
 
 /// <summary>
-/// The last few thousand events and effects of a resource, for the log when an invariant breaks. Written on every one of
-/// them, so an entry is a small struct in a ring and nothing is formatted before it is needed.
+/// The last few thousand events and effects of a resource, for the log when an invariant breaks. Written on every one
+/// of them, so an entry is a small struct in a ring and nothing is formatted before it is needed.
 /// </summary>
 internal sealed class FlightRecorder
 {
@@ -59,7 +59,9 @@ internal sealed class FlightRecorder
     public void Record(long nowNs, Flight what, int a = 0, ulong b = 0, ulong c = 0) =>
         _entries[_count++ & (Capacity - 1)] = new Entry(nowNs, what, a, b, c);
 
-    /// <summary>The entries, oldest first, a line each: time in microseconds before the last, name, three numbers.</summary>
+    /// <summary>
+    /// The entries, oldest first, a line each: time in microseconds before the last, name, three numbers.
+    /// </summary>
     public string Dump()
     {
         var text = new StringBuilder();

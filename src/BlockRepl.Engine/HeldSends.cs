@@ -10,8 +10,8 @@ internal readonly record struct HeldSend(
     int HeadStart, int HeadBytes, DigestAlgorithm Digest, BufferHandle Buffer, int PayloadBytes, SendToken Token);
 
 /// <summary>
-/// What a stream has to send, held back in order while more payloads arrive whose digests can be computed together. Keeps its
-/// memory, so that holding allocates nothing once it has grown to its size.
+/// What a stream has to send, held back in order while more payloads arrive whose digests can be computed together.
+/// Keeps its memory, so that holding allocates nothing once it has grown to its size.
 /// </summary>
 internal sealed class HeldSends
 {
@@ -24,7 +24,9 @@ internal sealed class HeldSends
     /// <summary>When the first was found held at the end of a turn; 0 = not yet.</summary>
     public long FirstNs { get; set; }
 
-    /// <summary>The turn in which another look at the sockets was asked for since the last payload began; 0 = none.</summary>
+    /// <summary>
+    /// The turn in which another look at the sockets was asked for since the last payload began; 0 = none.
+    /// </summary>
     public long LookedInTurn { get; set; }
 
     /// <summary>Held packets with a payload.</summary>

@@ -2,7 +2,9 @@ using BlockRepl.Core;
 
 namespace BlockRepl.Engine;
 
-/// <summary>Who rented a payload buffer; each class has its share of the pool, so that none can starve another.</summary>
+/// <summary>
+/// Who rented a payload buffer; each class has its share of the pool, so that none can starve another.
+/// </summary>
 internal enum BufferOwner : byte
 {
     /// <summary>Front-end requests, from the arrival of a write's payload to its release by the core.</summary>
@@ -22,14 +24,14 @@ internal enum BufferOwner : byte
 internal static class PoolBudget
 {
     /// <summary>
-    /// Front ends. Two connections at their limit of 8 MiB (NbdSession.MaxBytes); more connections share. A request holds its
-    /// buffer until its write is done on both nodes, so this bounds the application's bytes in flight.
+    /// Front ends. Two connections at their limit of 8 MiB (NbdSession.MaxBytes); more connections share. A request
+    /// holds its buffer until its write is done on both nodes, so this bounds the application's bytes in flight.
     /// </summary>
     public const int FrontEndBytes = 16 << 20;
 
     /// <summary>
-    /// The peer's payloads: what it may send ahead by max-buffers (2048 pages = 8 MiB by default), twice, because buffers come
-    /// in powers of two. When it is used up the data stream is not read, which TCP tells the peer.
+    /// The peer's payloads: what it may send ahead by max-buffers (2048 pages = 8 MiB by default), twice, because
+    /// buffers come in powers of two. When it is used up the data stream is not read, which TCP tells the peer.
     /// </summary>
     public const int PeerBytes = 16 << 20;
 
@@ -37,8 +39,8 @@ internal static class PoolBudget
     public const int CoreBytes = CoreLimits.PeerReadBytes;
 
     /// <summary>
-    /// Rounding to powers of two (the core's requests may just miss one), and room so that a 1 MiB buffer is found although
-    /// small buffers lie scattered.
+    /// Rounding to powers of two (the core's requests may just miss one), and room so that a 1 MiB buffer is found
+    /// although small buffers lie scattered.
     /// </summary>
     public const int SlackBytes = 16 << 20;
 

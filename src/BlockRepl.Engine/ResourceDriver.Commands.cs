@@ -17,7 +17,9 @@ internal sealed partial class ResourceDriver
 
     private readonly Lock _commandLock = new();
 
-    /// <summary>Commands that were not answered yet; guarded by the lock because <see cref="FailCommands"/> may run anywhere.</summary>
+    /// <summary>
+    /// Commands that were not answered yet; guarded by the lock because <see cref="FailCommands"/> may run anywhere.
+    /// </summary>
     private readonly Dictionary<ulong, TaskCompletionSource<CommandResult>> _commands = [];
 
     /// <summary>What else waits for the loop; set when it has ended.</summary>
@@ -37,7 +39,8 @@ internal sealed partial class ResourceDriver
 
     public async Task<CommandResult> AttachAsync(int volume)
     {
-        if (!_volumes.TryGetValue(volume, out var device) || Options.Disks.FirstOrDefault(d => d.Volume == volume) is not { } place)
+        if (!_volumes.TryGetValue(volume, out var device)
+            || Options.Disks.FirstOrDefault(d => d.Volume == volume) is not { } place)
         {
             return new CommandResult(ErrorNoDisk, $"volume {volume} has no disk in the configuration");
         }
@@ -61,7 +64,8 @@ internal sealed partial class ResourceDriver
         return await AttachOpened(device, disks).ConfigureAwait(false);
     }
 
-    public async Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean)
+    public async Task<CommandResult> ResizeAsync(
+        int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean)
     {
         if (!_volumes.TryGetValue(volume, out var device))
         {

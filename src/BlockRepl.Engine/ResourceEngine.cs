@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.Engine;
 
 /// <summary>
-/// One resource, running: its loop, its core, its disks and streams. All members may be used from any thread; they post to the
-/// loop and answer when it did. Starts diskless and StandAlone: attach and connect are commands, as for a kernel resource.
+/// One resource, running: its loop, its core, its disks and streams. All members may be used from any thread; they post
+/// to the loop and answer when it did. Starts diskless and StandAlone: attach and connect are commands, as for a kernel
+/// resource.
 /// </summary>
 public sealed class ResourceEngine : IDisposable
 {
@@ -20,8 +21,8 @@ public sealed class ResourceEngine : IDisposable
     public IReadOnlyList<IVolumeDevice> Devices => _driver.Devices;
 
     /// <summary>
-    /// After something of <see cref="GetStatusAsync"/> other than a counter changed: the new status. Raised on a pool thread, one
-    /// call after the other, in order; quick changes may be told in one.
+    /// After something of <see cref="GetStatusAsync"/> other than a counter changed: the new status. Raised on a pool
+    /// thread, one call after the other, in order; quick changes may be told in one.
     /// </summary>
     public event Action<IReadOnlyList<VolumeStatus>>? StatusChanged
     {
@@ -38,8 +39,8 @@ public sealed class ResourceEngine : IDisposable
     }
 
     /// <summary>
-    /// Opens the volume's disk (and meta-data device) exclusively, off the loop, and attaches it. A disk that cannot be opened
-    /// answers 104 (ERR_OPEN_DISK) or 105 (ERR_OPEN_MD_DISK) with the reason.
+    /// Opens the volume's disk (and meta-data device) exclusively, off the loop, and attaches it. A disk that cannot be
+    /// opened answers 104 (ERR_OPEN_DISK) or 105 (ERR_OPEN_MD_DISK) with the reason.
     /// </summary>
     public Task<CommandResult> AttachAsync(int volume) => _driver.AttachAsync(volume);
 
@@ -47,7 +48,9 @@ public sealed class ResourceEngine : IDisposable
     public Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean) =>
         _driver.ResizeAsync(volume, sizeSectors, assumePeerHasSpace, assumeClean);
 
-    /// <summary>Hands a command to the core. Attach and Resize have methods of their own, because they need the disk.</summary>
+    /// <summary>
+    /// Hands a command to the core. Attach and Resize have methods of their own, because they need the disk.
+    /// </summary>
     public Task<CommandResult> ExecuteAsync(AdminCommand command) => _driver.ExecuteAsync(command);
 
     /// <summary>The status of every volume, in ascending order of their numbers.</summary>
@@ -55,7 +58,8 @@ public sealed class ResourceEngine : IDisposable
 
     /// <summary>
     /// Ends the loop at once: streams are cut, disks are closed when their I/O has ended. For an orderly end execute
-    /// <see cref="AdminCommand.Down"/> before; without it a Primary leaves what a crash would leave, which attach repairs.
+    /// <see cref="AdminCommand.Down"/> before; without it a Primary leaves what a crash would leave, which attach
+    /// repairs.
     /// </summary>
     public void Dispose() => _driver.Dispose();
 }

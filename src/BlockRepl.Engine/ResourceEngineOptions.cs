@@ -14,7 +14,9 @@ namespace BlockRepl.Engine;
 /// <param name="MetaIndex">Slot for indexed external meta data, else 0.</param>
 public sealed record VolumeDisk(int Volume, string DiskPath, MetaDataKind Kind, string? MetaDiskPath, int MetaIndex);
 
-/// <summary>Runs a configured handler. Called off the loop; returns the exit code, 0 where none is configured.</summary>
+/// <summary>
+/// Runs a configured handler. Called off the loop; returns the exit code, 0 where none is configured.
+/// </summary>
 /// <param name="handler">Which one.</param>
 /// <param name="volume">The volume concerned, or -1 for the whole resource.</param>
 public delegate Task<int> HandlerRunner(HandlerKind handler, int volume);
@@ -27,7 +29,9 @@ public sealed record ResourceEngineOptions
     /// <summary>The disks of the volumes; a volume without one stays diskless until it has one.</summary>
     public required IReadOnlyList<VolumeDisk> Disks { get; init; }
 
-    /// <summary>Own replication address (IPv4 or IPv6): listened on, and the source of connects. Null: no network.</summary>
+    /// <summary>
+    /// Own replication address (IPv4 or IPv6): listened on, and the source of connects. Null: no network.
+    /// </summary>
     public IPEndPoint? LocalAddress { get; init; }
 
     /// <summary>The peer's replication address. Streams from other hosts are refused.</summary>
@@ -38,8 +42,8 @@ public sealed record ResourceEngineOptions
     public RingBackend Backend { get; init; }
 
     /// <summary>
-    /// Called on the loop's thread after a broken invariant or an unexpected exception, when the flight recorder was written to
-    /// the log: the resource has stopped and must not go on in this process. Null: the process fails fast.
+    /// Called on the loop's thread after a broken invariant or an unexpected exception, when the flight recorder was
+    /// written to the log: the resource has stopped and must not go on in this process. Null: the process fails fast.
     /// </summary>
     public Action<Exception>? Fault { get; init; }
 

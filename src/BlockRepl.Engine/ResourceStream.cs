@@ -7,9 +7,9 @@ using BlockRepl.Platform.Net;
 namespace BlockRepl.Engine;
 
 /// <summary>
-/// One stream to the peer: cuts what it receives into packets and delivers them to the core in order. Payloads go into aligned
-/// buffers. Packets with a payload wait in a short queue until the end of the turn (or until a packet without one follows), so
-/// that the digests of several are verified together.
+/// One stream to the peer: cuts what it receives into packets and delivers them to the core in order. Payloads go into
+/// aligned buffers. Packets with a payload wait in a short queue until the end of the turn (or until a packet without
+/// one follows), so that the digests of several are verified together.
 /// </summary>
 internal sealed class ResourceStream : IStreamHandler
 {
@@ -43,7 +43,9 @@ internal sealed class ResourceStream : IStreamHandler
     /// <summary>Bytes of payload that have come since the last verification.</summary>
     private long _hashBytes;
 
-    /// <summary>The turn in which another look at the sockets was asked for since the last payload began; 0 = none.</summary>
+    /// <summary>
+    /// The turn in which another look at the sockets was asked for since the last payload began; 0 = none.
+    /// </summary>
     private long _lookedInTurn;
     private bool _violated;
     private bool _ended;
@@ -62,7 +64,10 @@ internal sealed class ResourceStream : IStreamHandler
         set => _socket = value;
     }
 
-    /// <summary>Packets lie in the pipe or the queue that could not be delivered: the core did not want them, or no buffer was free.</summary>
+    /// <summary>
+    /// Packets lie in the pipe or the queue that could not be delivered: the core did not want them, or no buffer was
+    /// free.
+    /// </summary>
     public bool IsBlocked { get; private set; }
 
     /// <summary>The core has closed the stream, or was told of its end: it hears nothing of it any more.</summary>
@@ -77,7 +82,9 @@ internal sealed class ResourceStream : IStreamHandler
         public int DigestBytes;
     }
 
-    /// <summary>Until when received payloads may wait for more to verify together; long.MaxValue if none waits.</summary>
+    /// <summary>
+    /// Until when received payloads may wait for more to verify together; long.MaxValue if none waits.
+    /// </summary>
     public long GatherDeadlineNs { get; private set; } = long.MaxValue;
 
     /// <summary>Packets that wait for their digests to be computed together.</summary>
@@ -179,7 +186,9 @@ internal sealed class ResourceStream : IStreamHandler
         }
     }
 
-    /// <summary>Takes the next packet's head from the pipe into the reader. False: none is there, or none is wanted.</summary>
+    /// <summary>
+    /// Takes the next packet's head from the pipe into the reader. False: none is there, or none is wanted.
+    /// </summary>
     private bool ReadPacket()
     {
         if (_queueCount == QueueCapacity || (_queueCount == 0 && !_driver.Core.WantsPacket(Id)))
@@ -227,7 +236,9 @@ internal sealed class ResourceStream : IStreamHandler
         return true;
     }
 
-    /// <summary>Queues a packet with payload and receives the payload. False: no buffer is free, or more bytes must come.</summary>
+    /// <summary>
+    /// Queues a packet with payload and receives the payload. False: no buffer is free, or more bytes must come.
+    /// </summary>
     private bool TakeWithPayload()
     {
         var bytes = _reader.PayloadLength;
@@ -240,7 +251,8 @@ internal sealed class ResourceStream : IStreamHandler
         var input = _socket!.Input;
         if (input.TryRead(out var result))
         {
-            // A small payload that came together with its head is copied here, so that many packets are cut in one turn.
+            // A small payload that came together with its head is copied here, so that many packets are cut in one
+            // turn.
             if (result.Buffer.Length >= bytes)
             {
                 var part = result.Buffer.Slice(0, bytes);
@@ -335,8 +347,8 @@ internal sealed class ResourceStream : IStreamHandler
     }
 
     /// <summary>
-    /// Whether to wait with what is whole, because the next payload is on its way: several digests together cost little more
-    /// than one. A lone write never waits, since nothing follows it.
+    /// Whether to wait with what is whole, because the next payload is on its way: several digests together cost little
+    /// more than one. A lone write never waits, since nothing follows it.
     /// </summary>
     private bool ShouldGather()
     {
@@ -377,7 +389,9 @@ internal sealed class ResourceStream : IStreamHandler
         _driver.Accounts.Return(_queue[(_queueHead + _queueCount) % QueueCapacity].Payload);
     }
 
-    /// <summary>Gives back the buffers of what will not be delivered, but for one that the kernel may still write into.</summary>
+    /// <summary>
+    /// Gives back the buffers of what will not be delivered, but for one that the kernel may still write into.
+    /// </summary>
     private void DropQueue()
     {
         var keep = _payloadPending ? 1 : 0;

@@ -3,7 +3,9 @@ using Microsoft.Extensions.Logging;
 
 namespace BlockRepl.Engine;
 
-/// <summary>Tells status changes to subscribers on a pool thread, one at a time; the newest replaces what was not yet told.</summary>
+/// <summary>
+/// Tells status changes to subscribers on a pool thread, one at a time; the newest replaces what was not yet told.
+/// </summary>
 internal sealed class StatusObservers(string resource, ILogger logger)
 {
     private readonly Lock _lock = new();

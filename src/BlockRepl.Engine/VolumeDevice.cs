@@ -83,7 +83,9 @@ internal sealed class VolumeDevice : IVolumeDevice
         _driver.OnOpenCount(Volume, --_openCount);
     }
 
-    /// <remarks>Token towards the core: volume index (16 bits), client index (16), the client's own token (32).</remarks>
+    /// <remarks>
+    /// Token towards the core: volume index (16 bits), client index (16), the client's own token (32).
+    /// </remarks>
     public void Submit(IVolumeClient client, in FrontEndRequest request)
     {
         Invariant.Require(request.Token.Value <= uint.MaxValue, "a front end's token has 32 bits");

@@ -12,7 +12,8 @@ public sealed class Node : IDisposable
     private readonly Lock _logLock = new();
     private Process? _daemon;
 
-    /// <param name="networkNamespace">Where the daemon runs, as <c>ip netns</c> names it; null: where the caller does.</param>
+    /// <param name="networkNamespace">Where the daemon runs, as <c>ip netns</c> names it; null: where the caller
+    /// does.</param>
     public Node(
         string name, string folder, string configuration, string resource, string diskPath, int port,
         string? networkNamespace = null)

@@ -5,7 +5,8 @@ namespace BlockRepl.Simulation.Tests;
 
 public sealed class VolumeModelTests
 {
-    private readonly VolumeModel _model = new(new AppWrite(0, WriteContent.Zero, 0, 0) { Done = 0, Acknowledged = true }, 64);
+    private readonly VolumeModel _model =
+        new(new AppWrite(0, WriteContent.Zero, 0, 0) { Done = 0, Acknowledged = true }, 64);
     private long _moment;
     private ulong _id;
 

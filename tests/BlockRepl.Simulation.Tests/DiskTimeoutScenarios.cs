@@ -7,7 +7,9 @@ using Xunit;
 
 namespace BlockRepl.Simulation.Tests;
 
-/// <summary>The Primary's disk stops answering; with a disk-timeout the application goes on with the peer's copy.</summary>
+/// <summary>
+/// The Primary's disk stops answering; with a disk-timeout the application goes on with the peer's copy.
+/// </summary>
 public sealed class DiskTimeoutScenarios
 {
     private static readonly SimOptions Options = new() { Disk = new DiskOptions { DiskTimeoutDeciseconds = 10 } };

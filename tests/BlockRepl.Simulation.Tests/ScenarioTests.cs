@@ -69,7 +69,8 @@ public sealed class ResyncScenarios
     [InlineData(0, false)]
     public void The_source_slows_a_resync_down_to_min_rate_while_its_application_works(int minRate, bool slower)
     {
-        ResyncOptions resync = new() { PlanAheadDeciseconds = 0, RateKiBPerSecond = 1024, MinRateKiBPerSecond = minRate };
+        ResyncOptions resync =
+            new() { PlanAheadDeciseconds = 0, RateKiBPerSecond = 1024, MinRateKiBPerSecond = minRate };
         SimOptions options = new() { Disk = new DiskOptions { Resync = resync } };
         Scenario s = new Scenario(options).InSync().LinkDown();
         s.UntilApart(s.A).UntilApart(s.B).WriteEverywhere(s.A, 1500);

@@ -10,7 +10,9 @@ using Xunit;
 
 namespace BlockRepl.Simulation.Tests;
 
-/// <summary>Both nodes are Primary and write to the same blocks: which write wins is open, that it is the same one is not.</summary>
+/// <summary>
+/// Both nodes are Primary and write to the same blocks: which write wins is open, that it is the same one is not.
+/// </summary>
 public sealed class TwoPrimariesScenarios
 {
     [Fact]
@@ -29,7 +31,8 @@ public sealed class TwoPrimariesScenarios
         Scenario s = Both(new NetworkSettings(), seed: 2);
         SimNode decider = Decider(s);
         long epochs = s.Cluster.Wire.Counts[Command.BarrierAck];
-        s.StartWrite(decider, 800, 4096).StartWrite(decider.Peer, 800, 8192).Until(() => IsIdle(s), "both writes are answered");
+        s.StartWrite(decider, 800, 4096).StartWrite(decider.Peer, 800, 8192).Until(
+            () => IsIdle(s), "both writes are answered");
         s.UntilInSync();
         Assert.Equal(1, s.Cluster.Wire.Counts[Command.RetryWrite]);
         Assert.Equal(epochs + 2, s.Cluster.Wire.Counts[Command.BarrierAck]);
@@ -188,7 +191,8 @@ public sealed class TwoPrimariesScenarios
         }
     }
 
-    private static SimNode Decider(Scenario s) => s.Cluster.Nodes.First(n => n.RunningHost.Core.Connection.ResolveConflicts);
+    private static SimNode Decider(Scenario s) =>
+        s.Cluster.Nodes.First(n => n.RunningHost.Core.Connection.ResolveConflicts);
 
     private static bool IsIdle(Scenario s) => s.Cluster.Nodes.All(n => n.FrontEnd.RunningCount == 0);
 }

@@ -1,7 +1,8 @@
 namespace BlockRepl.Simulation;
 
 /// <summary>
-/// The clock and everything that is still to happen, ordered by (time, order of scheduling). Times are virtual nanoseconds.
+/// The clock and everything that is still to happen, ordered by (time, order of scheduling). Times are virtual
+/// nanoseconds.
 /// </summary>
 public sealed class EventQueue
 {
@@ -20,7 +21,9 @@ public sealed class EventQueue
 
     public void After(long delayNs, Action action) => At(NowNs + delayNs, action);
 
-    /// <summary>Lets the next event happen; false if there is none up to <paramref name="untilNs"/>, and then it is that time.</summary>
+    /// <summary>
+    /// Lets the next event happen; false if there is none up to <paramref name="untilNs"/>, and then it is that time.
+    /// </summary>
     public bool Step(long untilNs)
     {
         if (!_queue.TryPeek(out Action? action, out (long Time, long Order) key) || key.Time > untilNs)

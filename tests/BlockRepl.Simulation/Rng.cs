@@ -1,6 +1,8 @@
 namespace BlockRepl.Simulation;
 
-/// <summary>A seeded generator (xoshiro256**, seeded by splitmix64): the only source of chance in a simulation.</summary>
+/// <summary>
+/// A seeded generator (xoshiro256**, seeded by splitmix64): the only source of chance in a simulation.
+/// </summary>
 public sealed class Rng
 {
     private ulong _s0;

@@ -22,7 +22,9 @@ public sealed record SimOptions
 
     public NetworkSettings Network { get; init; } = new();
 
-    /// <summary>Completed writes are lost by a power failure until flushed; false = the disks have no such cache.</summary>
+    /// <summary>
+    /// Completed writes are lost by a power failure until flushed; false = the disks have no such cache.
+    /// </summary>
     public bool VolatileCache { get; init; } = true;
 
     public long MaxDiskLatencyNs { get; init; } = 2 * Duration.Millisecond;

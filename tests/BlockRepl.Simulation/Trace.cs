@@ -3,8 +3,8 @@ using System.Globalization;
 namespace BlockRepl.Simulation;
 
 /// <summary>
-/// What happened, for the reader of a failure and for the determinism test: the hash covers every line, the text is only kept
-/// for the last lines, or written out whole.
+/// What happened, for the reader of a failure and for the determinism test: the hash covers every line, the text is
+/// only kept for the last lines, or written out whole.
 /// </summary>
 public sealed class Trace(EventQueue queue, Action<string>? sink)
 {
@@ -15,7 +15,9 @@ public sealed class Trace(EventQueue queue, Action<string>? sink)
     /// <summary>FNV-1a over the numbers of all lines: equal runs have equal hashes.</summary>
     public ulong Hash { get; private set; } = 0xCBF29CE484222325;
 
-    /// <summary>Notes an event; the numbers go into the hash, <paramref name="text"/> is only called when somebody reads it.</summary>
+    /// <summary>
+    /// Notes an event; the numbers go into the hash, <paramref name="text"/> is only called when somebody reads it.
+    /// </summary>
     public void Note(int node, int kind, ulong a, ulong b, Func<string> text)
     {
         Mix((ulong)queue.NowNs);
@@ -47,7 +49,8 @@ public sealed class Trace(EventQueue queue, Action<string>? sink)
     }
 
     private static string Line(long time, int node, string text) =>
-        string.Create(CultureInfo.InvariantCulture, $"{time / 1e9,13:F6} {(node < 0 ? '-' : (char)('a' + node))} {text}");
+        string.Create(
+            CultureInfo.InvariantCulture, $"{time / 1e9,13:F6} {(node < 0 ? '-' : (char)('a' + node))} {text}");
 }
 
 /// <summary>A checker found something wrong, or the core broke an invariant of its own.</summary>

@@ -19,7 +19,9 @@ internal static class Machine
         string path = Path.Combine(folder, "raw");
         DiskFile.Fill(path, bytes);
         string engine = Nodes.Tool.Run(
-            "fio", "--name=probe", "--ioengine=io_uring", "--filename=" + path, "--size=4k", "--rw=read").Succeeded ? "io_uring" : "libaio";
+            "fio", "--name=probe", "--ioengine=io_uring", "--filename=" + path, "--size=4k", "--rw=read").Succeeded
+            ? "io_uring"
+            : "libaio";
         Figure[] figures = Workload.All
             .Select(w => Fio.Measure(w, seconds, bytes, "--filename=" + path, "--direct=1", "--ioengine=" + engine))
             .ToArray();
@@ -170,7 +172,9 @@ internal static class Machine
 /// <summary>Files that stand for disks.</summary>
 internal static class DiskFile
 {
-    /// <summary>Writes every block once: the first write to a hole costs an allocation, which is not what is measured.</summary>
+    /// <summary>
+    /// Writes every block once: the first write to a hole costs an allocation, which is not what is measured.
+    /// </summary>
     public static void Fill(string path, long bytes)
     {
         using FileStream file = File.Create(path, 1);

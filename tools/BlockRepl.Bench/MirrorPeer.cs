@@ -7,8 +7,9 @@ using BlockRepl.Nodes;
 namespace BlockRepl.Bench;
 
 /// <summary>
-/// Another replicator in user space, for comparison: qemu-storage-daemon with a mirror job that copies each write to a second
-/// daemon's NBD export over TCP before it answers (copy-mode write-blocking). It computes no digest and keeps no activity log.
+/// Another replicator in user space, for comparison: qemu-storage-daemon with a mirror job that copies each write to a
+/// second daemon's NBD export over TCP before it answers (copy-mode write-blocking). It computes no digest and keeps no
+/// activity log.
 /// </summary>
 internal sealed class MirrorPeer : IDisposable
 {
@@ -28,7 +29,8 @@ internal sealed class MirrorPeer : IDisposable
         using var peer = new MirrorPeer(folder);
         peer.StartBoth(diskBytes);
         return Workload.All
-            .Select(w => Fio.Measure(w, seconds, diskBytes, "--ioengine=nbd", $"--uri=nbd+unix:///source?socket={peer.NbdSocket}"))
+            .Select(w => Fio.Measure(
+                w, seconds, diskBytes, "--ioengine=nbd", $"--uri=nbd+unix:///source?socket={peer.NbdSocket}"))
             .ToArray();
     }
 
@@ -59,7 +61,8 @@ internal sealed class MirrorPeer : IDisposable
         Poll.Until(() => CanConnect(new IPEndPoint(IPAddress.Loopback, port)), "the mirror's target");
         Start(
             "--blockdev", $"driver=file,node-name=source,filename={source},cache.direct=on,aio=io_uring",
-            "--blockdev", $"driver=nbd,node-name=remote,server.type=inet,server.host=127.0.0.1,server.port={port},export=target",
+            "--blockdev",
+            $"driver=nbd,node-name=remote,server.type=inet,server.host=127.0.0.1,server.port={port},export=target",
             "--nbd-server", "addr.type=unix,addr.path=" + NbdSocket,
             "--export", "type=nbd,id=e,node-name=source,name=source,writable=on",
             "--chardev", $"socket,id=qmp,path={QmpSocket},server=on,wait=off",
@@ -68,7 +71,10 @@ internal sealed class MirrorPeer : IDisposable
         StartMirror();
     }
 
-    /// <summary>Starts the job; both files are equal, so there is nothing to copy first, and waits until it is in its steady state.</summary>
+    /// <summary>
+    /// Starts the job; both files are equal, so there is nothing to copy first, and waits until it is in its steady
+    /// state.
+    /// </summary>
     private void StartMirror()
     {
         using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -81,8 +87,8 @@ internal sealed class MirrorPeer : IDisposable
         writer.WriteLine("{\"execute\":\"qmp_capabilities\"}");
         ReadUntil(reader, "return");
         writer.WriteLine(
-            "{\"execute\":\"blockdev-mirror\",\"arguments\":{\"job-id\":\"mirror\",\"device\":\"source\",\"target\":\"remote\"," +
-            "\"sync\":\"none\",\"copy-mode\":\"write-blocking\"}}");
+            "{\"execute\":\"blockdev-mirror\",\"arguments\":{\"job-id\":\"mirror\","
+            + "\"device\":\"source\",\"target\":\"remote\",\"sync\":\"none\",\"copy-mode\":\"write-blocking\"}}");
         ReadUntil(reader, "BLOCK_JOB_READY");
     }
 

@@ -15,7 +15,8 @@ string folder = Directory.CreateTempSubdirectory("blockrepl-bench-").FullName;
 try
 {
     Console.WriteLine(
-        $"BlockRepl benchmark, {Environment.ProcessorCount} processors, {DateTime.UtcNow.ToString("u", CultureInfo.InvariantCulture)}, " +
+        $"BlockRepl benchmark, {Environment.ProcessorCount} processors, "
+        + $"{DateTime.UtcNow.ToString("u", CultureInfo.InvariantCulture)}, " +
         $"{seconds} s for each figure, disks of {diskBytes >> 20} MiB in {Path.GetDirectoryName(folder)}");
 
     Report.Heading("the machine");
@@ -23,14 +24,18 @@ try
     Figure[] raw = Machine.RawDisk(folder, diskBytes, seconds);
     Report.Figures("raw disk (O_DIRECT)", raw);
     Report.Line("TCP over loopback, one stream", Report.Rate(Machine.TcpThroughput(seconds / 2)));
-    Report.Line("TCP round trip, 4 KiB", Machine.TcpRoundTrip(seconds / 2).ToString("N0", CultureInfo.InvariantCulture) + " us");
+    Report.Line(
+        "TCP round trip, 4 KiB",
+        Machine.TcpRoundTrip(seconds / 2).ToString("N0", CultureInfo.InvariantCulture) + " us");
     Report.Line("MD5, one core, 4 KiB, one by one", Report.Rate(Machine.Md5Single(seconds / 2)));
-    Report.Line("MD5, one core, 4 KiB, batches", Report.Rate(Machine.Md5Batch(seconds / 2)) + "  (" + Digest.Describe() + ")");
+    Report.Line(
+        "MD5, one core, 4 KiB, batches", Report.Rate(Machine.Md5Batch(seconds / 2)) + "  (" + Digest.Describe() + ")");
 
     Figure[]? mirror = null;
     if (MirrorPeer.IsInstalled)
     {
-        Report.Heading("another replicator in user space: qemu-storage-daemon, blockdev-mirror, write-blocking, no digest");
+        Report.Heading(
+            "another replicator in user space: qemu-storage-daemon, blockdev-mirror, write-blocking, no digest");
         Report.Columns();
         mirror = MirrorPeer.Measure(folder, diskBytes, seconds);
         Report.Figures("mirror through NBD", mirror);
@@ -54,7 +59,8 @@ try
     {
         Report.Line(
             result.Name,
-            $"full sync {Report.Rate(result.ResyncBytesPerSecond),10}   resident: Primary {result.PrimaryKiB >> 10} MiB, " +
+            $"full sync {Report.Rate(result.ResyncBytesPerSecond),10}   resident: "
+            + $"Primary {result.PrimaryKiB >> 10} MiB, " +
             $"Secondary {result.SecondaryKiB >> 10} MiB");
     }
 

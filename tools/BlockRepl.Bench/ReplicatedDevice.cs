@@ -6,7 +6,8 @@ namespace BlockRepl.Bench;
 /// <summary>How a pair of nodes did.</summary>
 /// <param name="ResyncBytesPerSecond">Full sync of the whole device.</param>
 /// <param name="ResidentKiB">Resident memory of the Primary's and the Secondary's daemon after all patterns.</param>
-internal sealed record DeviceResult(string Name, Figure[] Figures, double ResyncBytesPerSecond, long PrimaryKiB, long SecondaryKiB);
+internal sealed record DeviceResult(
+    string Name, Figure[] Figures, double ResyncBytesPerSecond, long PrimaryKiB, long SecondaryKiB);
 
 /// <summary>Measures our device through NBD: two daemons on this machine.</summary>
 internal static class ReplicatedDevice
@@ -30,10 +31,12 @@ internal static class ReplicatedDevice
 
         long deviceBytes = nodes.Left.Status().SizeSectors * 512;
         Figure[] figures = Workload.All
-            .Select(w => Fio.Measure(w, seconds, deviceBytes & -(1 << 20), "--ioengine=nbd", "--uri=" + nodes.Left.NbdUri))
+            .Select(
+                w => Fio.Measure(w, seconds, deviceBytes & -(1 << 20), "--ioengine=nbd", "--uri=" + nodes.Left.NbdUri))
             .ToArray();
         var result = new DeviceResult(
-            $"protocol {protocol}, digest {digest}", figures, resync, nodes.Left.ResidentKiB(), nodes.Right.ResidentKiB());
+            $"protocol {protocol}, digest {digest}",
+            figures, resync, nodes.Left.ResidentKiB(), nodes.Right.ResidentKiB());
         nodes.Left.WaitFor(v => v.IsInSync && v.OutOfSyncKiB == 0, "both disks equal after the load");
         nodes.Down(nodes.Left, nodes.Right);
         return result;

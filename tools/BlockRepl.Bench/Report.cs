@@ -32,7 +32,9 @@ internal static class Report
         for (int i = 0; i < aims.Length; i++)
         {
             string verdict = reached[i] >= aims[i] ? "reached" : "MISSED";
-            Line("  " + Workload.All[i].Name, string.Create(CultureInfo.InvariantCulture, $"{reached[i]:N2} times, aim {aims[i]:N1}: {verdict}"));
+            Line(
+                "  " + Workload.All[i].Name,
+                string.Create(CultureInfo.InvariantCulture, $"{reached[i]:N2} times, aim {aims[i]:N1}: {verdict}"));
         }
     }
 

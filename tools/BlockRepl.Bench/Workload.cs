@@ -17,15 +17,19 @@ internal sealed record Workload(string Name, string BlockSize, int QueueDepth, s
     ];
 }
 
-/// <summary>What fio saw: bytes and operations per second, mean and 99th percentile of the latency in microseconds.</summary>
-internal readonly record struct Figure(double BytesPerSecond, double OperationsPerSecond, double MeanMicroseconds, double P99Microseconds)
+/// <summary>
+/// What fio saw: bytes and operations per second, mean and 99th percentile of the latency in microseconds.
+/// </summary>
+internal readonly record struct Figure(
+    double BytesPerSecond, double OperationsPerSecond, double MeanMicroseconds, double P99Microseconds)
 {
     public double Of(Workload workload) => workload.IsThroughput ? BytesPerSecond : OperationsPerSecond;
 
     public string Show(Workload workload) =>
         workload.IsThroughput
             ? (BytesPerSecond / 1e6).ToString("N0", CultureInfo.InvariantCulture) + " MB/s"
-            : $"{OperationsPerSecond.ToString("N0", CultureInfo.InvariantCulture)}/s {MeanMicroseconds.ToString("N0", CultureInfo.InvariantCulture)} us";
+            : $"{OperationsPerSecond.ToString("N0", CultureInfo.InvariantCulture)}/s "
+                + $"{MeanMicroseconds.ToString("N0", CultureInfo.InvariantCulture)} us";
 }
 
 /// <summary>Runs fio and reads its figures.</summary>
@@ -36,8 +40,10 @@ internal static class Fio
     {
         string[] options =
         [
-            "--name=bench", "--bs=" + workload.BlockSize, "--iodepth=" + workload.QueueDepth, "--rw=" + workload.Pattern,
-            "--size=" + sizeBytes, "--time_based", "--runtime=" + Milliseconds(seconds), "--ramp_time=" + Milliseconds(seconds / 4),
+            "--name=bench",
+            "--bs=" + workload.BlockSize, "--iodepth=" + workload.QueueDepth, "--rw=" + workload.Pattern,
+            "--size=" + sizeBytes, "--time_based",
+            "--runtime=" + Milliseconds(seconds), "--ramp_time=" + Milliseconds(seconds / 4),
             "--randseed=1", "--output-format=json", .. target,
         ];
         ToolResult result = Tool.Run("fio", 120, options).OrThrow();
@@ -52,5 +58,6 @@ internal static class Fio
             latency.GetProperty("percentile").GetProperty("99.000000").GetDouble() / 1000);
     }
 
-    private static string Milliseconds(double seconds) => ((int)(seconds * 1000)).ToString(CultureInfo.InvariantCulture) + "ms";
+    private static string Milliseconds(double seconds) =>
+        ((int)(seconds * 1000)).ToString(CultureInfo.InvariantCulture) + "ms";
 }

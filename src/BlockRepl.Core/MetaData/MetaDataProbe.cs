@@ -118,8 +118,8 @@ public static class MetaDataProbe
         {
             return new ProbeResult(
                 ProbeVerdict.ContentOnMetaDevice,
-                $"{device} holds {content.WithArticle}, which meta data would destroy: name another device in meta-disk, "
-                + $"or, if the content is worthless, wipe it first (wipefs -a {device})",
+                $"{device} holds {content.WithArticle}, which meta data would destroy: name another device in "
+                + $"meta-disk, or, if the content is worthless, wipe it first (wipefs -a {device})",
                 layout);
         }
 
@@ -128,8 +128,8 @@ public static class MetaDataProbe
         {
             return new ProbeResult(
                 ProbeVerdict.ContentOfUnknownSize,
-                $"{device} holds {content.WithArticle} whose size cannot be told, so meta data at the end may destroy a "
-                + "part of it: use external meta data, or, if the content is worthless, "
+                $"{device} holds {content.WithArticle} whose size cannot be told, so meta data at the end may destroy "
+                + "a part of it: use external meta data, or, if the content is worthless, "
                 + $"wipe it first (wipefs -a {device})",
                 layout);
         }

@@ -1,9 +1,9 @@
 namespace BlockRepl.Core.Resync;
 
 /// <summary>
-/// c-min-rate at the source: while the application uses the disk, resync requests are served at that rate and no faster. It is
-/// looked at in windows of 100 ms. DRBD sleeps 100 ms before a request while the speed of the last seconds is above the
-/// rate; the requests that pile up meanwhile then come in one burst.
+/// c-min-rate at the source: while the application uses the disk, resync requests are served at that rate and no
+/// faster. It is looked at in windows of 100 ms. DRBD sleeps 100 ms before a request while the speed of the last
+/// seconds is above the rate; the requests that pile up meanwhile then come in one burst.
 /// </summary>
 public struct SourceThrottle
 {
@@ -21,7 +21,8 @@ public struct SourceThrottle
     /// <paramref name="otherSectors"/> counts sectors read and written that were not resync; 0 KiB/s = no limit.
     /// </summary>
     public bool TryServe(
-        long nowNs, int byteCount, long otherSectors, bool writesWaitForActivityLog, int minRateKiBPerSecond, out long retryNs)
+        long nowNs, int byteCount, long otherSectors, bool writesWaitForActivityLog, int minRateKiBPerSecond,
+        out long retryNs)
     {
         if (nowNs >= _windowEndNs)
         {

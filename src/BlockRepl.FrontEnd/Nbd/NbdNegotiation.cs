@@ -4,7 +4,9 @@ using System.Text;
 
 namespace BlockRepl.FrontEnd.Nbd;
 
-/// <summary>The exports a negotiation may offer. An open that is granted is held until the transmission phase ends.</summary>
+/// <summary>
+/// The exports a negotiation may offer. An open that is granted is held until the transmission phase ends.
+/// </summary>
 internal interface INbdExports
 {
     IReadOnlyList<string> ListNames();
@@ -30,13 +32,15 @@ internal enum NbdNegotiationState
 }
 
 /// <summary>
-/// The server's side of NBD's fixed newstyle handshake as a state machine without I/O: it says how many bytes it wants, is
-/// fed exactly those, and leaves its answers in <see cref="Output"/>. It never asks for bytes behind the handshake, so that
-/// the connection can be handed to the transmission phase at a clean cut.
+/// The server's side of NBD's fixed newstyle handshake as a state machine without I/O: it says how many bytes it wants,
+/// is fed exactly those, and leaves its answers in <see cref="Output"/>. It never asks for bytes behind the handshake,
+/// so that the connection can be handed to the transmission phase at a clean cut.
 /// </summary>
 internal sealed class NbdNegotiation
 {
-    /// <summary>Longest option data that is looked at: a name of 4096 bytes and a list of information requests.</summary>
+    /// <summary>
+    /// Longest option data that is looked at: a name of 4096 bytes and a list of information requests.
+    /// </summary>
     public const int MaxOptionBytes = 8 << 10;
 
     /// <summary>Longer option data ends the connection instead of being skipped.</summary>
@@ -247,7 +251,9 @@ internal sealed class NbdNegotiation
     {
         if (!TryParseInfo(data, out var name, out var wantName, out var wantDescription))
         {
-            Refuse(NbdOptionReply.ErrorInvalid, "the lengths in the option do not fit together, or the name is no UTF-8 text");
+            Refuse(
+                NbdOptionReply.ErrorInvalid,
+                "the lengths in the option do not fit together, or the name is no UTF-8 text");
             return;
         }
 
@@ -285,7 +291,8 @@ internal sealed class NbdNegotiation
         }
     }
 
-    private static bool TryParseInfo(ReadOnlySpan<byte> data, out string name, out bool wantName, out bool wantDescription)
+    private static bool TryParseInfo(
+        ReadOnlySpan<byte> data, out string name, out bool wantName, out bool wantDescription)
     {
         (name, wantName, wantDescription) = ("", false, false);
         if (data.Length < 6)

@@ -1,6 +1,8 @@
 namespace BlockRepl.FrontEnd.Nbd;
 
-/// <summary>Numbers of the NBD protocol (all fields big-endian), with the protocol document's names in C# casing.</summary>
+/// <summary>
+/// Numbers of the NBD protocol (all fields big-endian), with the protocol document's names in C# casing.
+/// </summary>
 internal static class NbdProtocol
 {
     public const ulong InitMagic = 0x4e42444d41474943;
@@ -39,8 +41,8 @@ internal enum NbdTransmissionFlags : ushort
     SendFastZero = 1 << 11,
 
     /// <summary>
-    /// What each export offers. Several connections may share one export: they end in one core, so a flush on one covers the
-    /// writes answered on all, and a read on one sees what was answered on another.
+    /// What each export offers. Several connections may share one export: they end in one core, so a flush on one
+    /// covers the writes answered on all, and a read on one sees what was answered on another.
     /// </summary>
     Export = HasFlags | SendFlush | SendFua | SendTrim | SendWriteZeroes | CanMultiConn | SendFastZero,
 }

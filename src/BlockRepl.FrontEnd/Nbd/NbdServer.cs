@@ -11,7 +11,9 @@ public sealed record NbdServerOptions
     /// <summary>Path of the Unix socket; null = none. A stale one is replaced.</summary>
     public string? UnixSocketPath { get; init; }
 
-    /// <summary>TCP address; null = none. NBD has no authentication: whoever reaches it can read and write every volume.</summary>
+    /// <summary>
+    /// TCP address; null = none. NBD has no authentication: whoever reaches it can read and write every volume.
+    /// </summary>
     public IPEndPoint? TcpAddress { get; init; }
 
     /// <summary>A client that has not finished its negotiation after so long is cut off.</summary>
@@ -19,10 +21,10 @@ public sealed record NbdServerOptions
 }
 
 /// <summary>
-/// Accepts NBD clients, negotiates, and hands each connection to the loop of the volume it asked for. Negotiations run on
-/// short-lived threads of their own with blocking calls: they take milliseconds and a bounded number runs at one time. They
-/// are kept off the framework's asynchronous sockets on purpose: a descriptor that these have seen stays registered in their
-/// epoll set after it was handed on, and every request would wake a second thread for nothing.
+/// Accepts NBD clients, negotiates, and hands each connection to the loop of the volume it asked for. Negotiations run
+/// on short-lived threads of their own with blocking calls: they take milliseconds and a bounded number runs at one
+/// time. They are kept off the framework's asynchronous sockets on purpose: a descriptor that these have seen stays
+/// registered in their epoll set after it was handed on, and every request would wake a second thread for nothing.
 /// </summary>
 public sealed class NbdServer : IDisposable
 {
@@ -64,7 +66,8 @@ public sealed class NbdServer : IDisposable
             {
                 var address = UnixAddress(path);
                 RemoveStaleSocket(path, address);
-                server.Listen(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), address, path);
+                server.Listen(
+                    new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified), address, path);
                 _ = Syscall.chmod(path, FilePermissions.S_IRUSR | FilePermissions.S_IWUSR);
             }
 
@@ -84,7 +87,9 @@ public sealed class NbdServer : IDisposable
         }
     }
 
-    /// <summary>Stops accepting and asks every session to end when what runs was answered. Does not wait for them.</summary>
+    /// <summary>
+    /// Stops accepting and asks every session to end when what runs was answered. Does not wait for them.
+    /// </summary>
     public void Dispose()
     {
         _stop.Cancel();
@@ -118,7 +123,8 @@ public sealed class NbdServer : IDisposable
         }
         catch (ArgumentException e)
         {
-            throw new IOException($"{path}: too long for a Unix socket, which takes 107 bytes; use a shorter run directory", e);
+            throw new IOException(
+                $"{path}: too long for a Unix socket, which takes 107 bytes; use a shorter run directory", e);
         }
     }
 
@@ -184,11 +190,17 @@ public sealed class NbdServer : IDisposable
                     throw;
                 }
 
-                new Thread(() => Negotiate(client), ThreadStackBytes) { IsBackground = true, Name = "nbd-negotiate" }.Start();
+                var thread = new Thread(() => Negotiate(client), ThreadStackBytes)
+                {
+                    IsBackground = true,
+                    Name = "nbd-negotiate",
+                };
+                thread.Start();
             }
             catch (SocketException e) when (!_stop.IsCancellationRequested)
             {
-                // Out of descriptors, or a client that went away while it waited: wait a little, or the loop would spin.
+                // Out of descriptors, or a client that went away while it waited: wait a little, or the loop would
+                // spin.
                 Log.AcceptFailed(_logger, name, e.Message);
                 await Task.Delay(100).ConfigureAwait(false);
             }
@@ -278,7 +290,9 @@ public sealed class NbdServer : IDisposable
         return left > 0 ? (int)left : throw new TimeoutException("the client did not finish its negotiation in time");
     }
 
-    /// <summary>Gives a duplicate of the descriptor to the session; the framework's socket object ends with its own.</summary>
+    /// <summary>
+    /// Gives a duplicate of the descriptor to the session; the framework's socket object ends with its own.
+    /// </summary>
     private void HandOver(Socket client, NegotiationExports exports)
     {
         client.SendTimeout = 0;
@@ -328,8 +342,8 @@ public sealed class NbdServer : IDisposable
     }
 
     /// <summary>
-    /// One negotiation's view of the volumes: every question is put to the volume's loop and waited for. Holds the session
-    /// whose open was granted until the connection is handed over; gives the open back if that never happens.
+    /// One negotiation's view of the volumes: every question is put to the volume's loop and waited for. Holds the
+    /// session whose open was granted until the connection is handed over; gives the open back if that never happens.
     /// </summary>
     private sealed class NegotiationExports(NbdServer server) : INbdExports, IDisposable
     {
@@ -400,7 +414,8 @@ public sealed class NbdServer : IDisposable
                 return false;
             }
 
-            var answer = new TaskCompletionSource<(bool, VolumeFacts, string)>(TaskCreationOptions.RunContinuationsAsynchronously);
+            var answer = new TaskCompletionSource<(bool, VolumeFacts, string)>(
+                TaskCreationOptions.RunContinuationsAsynchronously);
             var posted = device.Loop.Post(() => answer.TrySetResult(question(device, this)));
             if (!posted || !answer.Task.Wait(LoopTimeout))
             {

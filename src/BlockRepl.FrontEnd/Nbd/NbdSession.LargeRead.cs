@@ -3,9 +3,9 @@ using BlockRepl.Core;
 namespace BlockRepl.FrontEnd.Nbd;
 
 /// <summary>
-/// Reads of more than one part. A simple reply is one header followed by all data, and no other reply may come between: such a
-/// read runs when nothing else does, in parts that are sent in order while later ones are read. The header goes out with the
-/// first part; if a later part fails the connection ends, because the header said success.
+/// Reads of more than one part. A simple reply is one header followed by all data, and no other reply may come between:
+/// such a read runs when nothing else does, in parts that are sent in order while later ones are read. The header goes
+/// out with the first part; if a later part fails the connection ends, because the header said success.
 /// </summary>
 internal sealed partial class NbdSession
 {
@@ -17,7 +17,9 @@ internal sealed partial class NbdSession
     /// <summary>The slot of the large read that has the connection to itself, or -1.</summary>
     private int _largeRead = -1;
 
-    /// <summary>Numbers of the next part to start, to send, and to take back from TCP; a part's place is its number modulo 4.</summary>
+    /// <summary>
+    /// Numbers of the next part to start, to send, and to take back from TCP; a part's place is its number modulo 4.
+    /// </summary>
     private int _partsStarted;
     private int _partsSent;
     private int _partsReturned;
@@ -80,7 +82,8 @@ internal sealed partial class NbdSession
     {
         var index = _largeRead;
         ref var slot = ref _slots[index];
-        while (slot.Error == RequestError.None && _partsSent < _partsStarted && _parts[_partsSent % ReadAheadParts].Done)
+        while (slot.Error == RequestError.None && _partsSent < _partsStarted
+            && _parts[_partsSent % ReadAheadParts].Done)
         {
             var place = _partsSent % ReadAheadParts;
             ref var part = ref _parts[place];

@@ -6,21 +6,23 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.FrontEnd.Nbd;
 
 /// <summary>
-/// One NBD connection in its transmission phase, on the loop of the volume's resource. Requests are cut from the stream's
-/// pipe, a write's payload goes into a pooled buffer, replies leave together at the end of the loop's turn. Nothing is
-/// allocated per request: all state of a request is a slot of a fixed table.
+/// One NBD connection in its transmission phase, on the loop of the volume's resource. Requests are cut from the
+/// stream's pipe, a write's payload goes into a pooled buffer, replies leave together at the end of the loop's turn.
+/// Nothing is allocated per request: all state of a request is a slot of a fixed table.
 /// </summary>
 /// <remarks>
-/// The core takes reads and writes of up to 1 MiB and zeroes of up to 128 MiB (less towards an old peer); a larger request runs
-/// as several parts. Parts of
-/// a write run side by side, parts of a zero one after the other. A large read runs alone, see NbdSession.LargeRead.cs.
+/// The core takes reads and writes of up to 1 MiB and zeroes of up to 128 MiB (less towards an old peer); a larger
+/// request runs as several parts. Parts of a write run side by side, parts of a zero one after the other. A large read
+/// runs alone, see NbdSession.LargeRead.cs.
 /// </remarks>
 internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
 {
     /// <summary>Requests of one connection that are carried out at one time.</summary>
     public const int MaxRequests = 128;
 
-    /// <summary>Bytes of buffers that one connection holds at most, so that several share the front ends' part of the pool.</summary>
+    /// <summary>
+    /// Bytes of buffers that one connection holds at most, so that several share the front ends' part of the pool.
+    /// </summary>
     public const int MaxBytes = 8 << 20;
 
     private const long LingerNs = 1_000_000_000;
@@ -55,7 +57,9 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     private bool _released;
     private bool _deviceClosed;
 
-    /// <summary>The volume is no more: requests under way are never completed, and nothing is given back to it.</summary>
+    /// <summary>
+    /// The volume is no more: requests under way are never completed, and nothing is given back to it.
+    /// </summary>
     private bool _gone;
 
     /// <param name="ended">Told, on the loop's thread, that the session is over and the device closed.</param>
@@ -176,7 +180,9 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         }
     }
 
-    /// <summary>Starts what can be started. Called whenever bytes, buffers or slots may have become available.</summary>
+    /// <summary>
+    /// Starts what can be started. Called whenever bytes, buffers or slots may have become available.
+    /// </summary>
     private void Pump()
     {
         while (!_closing && !_receivePending)
@@ -214,7 +220,9 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         }
     }
 
-    /// <summary>Cuts the next request from the pipe. True: it was dealt with, or it waits in <see cref="_waiting"/>.</summary>
+    /// <summary>
+    /// Cuts the next request from the pipe. True: it was dealt with, or it waits in <see cref="_waiting"/>.
+    /// </summary>
     private bool TryReadRequest()
     {
         var input = _stream!.Input;
@@ -354,7 +362,8 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         var input = _stream!.Input;
         if (input.TryRead(out var result))
         {
-            // A small payload that came together with its header is copied here, so that many requests are cut in one turn.
+            // A small payload that came together with its header is copied here, so that many requests are cut in one
+            // turn.
             if (result.Buffer.Length >= bytes)
             {
                 var payload = result.Buffer.Slice(0, bytes);
@@ -395,7 +404,9 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         Submit(index, slot.Request.Kind, bytes, BufferHandle.None, false);
     }
 
-    /// <summary>Hands a slot's next part to the volume. The token names the slot and the part's size in sectors.</summary>
+    /// <summary>
+    /// Hands a slot's next part to the volume. The token names the slot and the part's size in sectors.
+    /// </summary>
     private void Submit(int index, RequestKind kind, int bytes, BufferHandle buffer, bool forceUnitAccess) =>
         SubmitTagged(index, kind, bytes, buffer, forceUnitAccess, (uint)bytes >> 9);
 

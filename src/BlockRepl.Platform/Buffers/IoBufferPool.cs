@@ -6,10 +6,14 @@ namespace BlockRepl.Platform.Buffers;
 /// <summary>Sizes and checks of an <see cref="IoBufferPool"/>.</summary>
 public sealed record IoBufferPoolOptions
 {
-    /// <summary>Address space reserved; a multiple of 1 MiB, at most 1 GiB. Memory becomes resident when it is first touched.</summary>
+    /// <summary>
+    /// Address space reserved; a multiple of 1 MiB, at most 1 GiB. Memory becomes resident when it is first touched.
+    /// </summary>
     public int TotalBytes { get; init; } = 64 << 20;
 
-    /// <summary>Fill returned buffers with a pattern and check it at the next rent: finds writes after return, costs time.</summary>
+    /// <summary>
+    /// Fill returned buffers with a pattern and check it at the next rent: finds writes after return, costs time.
+    /// </summary>
     public bool Diagnostic { get; init; }
 }
 
@@ -19,9 +23,9 @@ public sealed record IoBufferPoolOptions
 /// A handle carries a generation, so that returning twice or using a returned buffer is found always.
 /// </summary>
 /// <remarks>
-/// A buddy allocator: blocks of 1 MiB are halved as needed, and two free halves become one again. Whole blocks are taken at the
-/// lowest address, so that memory that was once needed for a burst stays untouched afterwards and large buffers keep their
-/// room. Handle: generation (13 bits, never 0) above page number (18 bits).
+/// A buddy allocator: blocks of 1 MiB are halved as needed, and two free halves become one again. Whole blocks are
+/// taken at the lowest address, so that memory that was once needed for a burst stays untouched afterwards and large
+/// buffers keep their room. Handle: generation (13 bits, never 0) above page number (18 bits).
 /// </remarks>
 public sealed unsafe class IoBufferPool : IDisposable
 {
@@ -39,7 +43,9 @@ public sealed unsafe class IoBufferPool : IDisposable
     private readonly bool _diagnostic;
     private readonly Page[] _pages;
 
-    /// <summary>First free block of each order below the largest; the blocks are linked through their first page.</summary>
+    /// <summary>
+    /// First free block of each order below the largest; the blocks are linked through their first page.
+    /// </summary>
     private readonly int[] _freeHeads = new int[MaxOrder];
 
     /// <summary>One bit per 1 MiB that is wholly free.</summary>
@@ -93,7 +99,9 @@ public sealed unsafe class IoBufferPool : IDisposable
 
     public int TotalBytes { get; }
 
-    /// <summary>Lends a buffer of at least <paramref name="byteCount"/> (1 to 1 MiB) bytes; false when none is left.</summary>
+    /// <summary>
+    /// Lends a buffer of at least <paramref name="byteCount"/> (1 to 1 MiB) bytes; false when none is left.
+    /// </summary>
     public bool TryRent(int byteCount, out BufferHandle handle)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(byteCount, 1);
@@ -190,7 +198,9 @@ public sealed unsafe class IoBufferPool : IDisposable
         return index;
     }
 
-    /// <summary>A block of the order, taken from the smallest free one that is large enough; None if there is none.</summary>
+    /// <summary>
+    /// A block of the order, taken from the smallest free one that is large enough; None if there is none.
+    /// </summary>
     private int TakeFree(int order)
     {
         for (var from = order; from < MaxOrder; from++)
@@ -207,7 +217,8 @@ public sealed unsafe class IoBufferPool : IDisposable
         {
             if (_freeWhole[word] != 0)
             {
-                var index = ((word * 64) + System.Numerics.BitOperations.TrailingZeroCount(_freeWhole[word])) << MaxOrder;
+                var index =
+                    ((word * 64) + System.Numerics.BitOperations.TrailingZeroCount(_freeWhole[word])) << MaxOrder;
                 RemoveFree(index, MaxOrder);
                 return Split(index, MaxOrder, order);
             }
@@ -301,7 +312,8 @@ public sealed unsafe class IoBufferPool : IDisposable
             if (_pages[i].Patterned)
             {
                 var bytes = new Span<byte>(_base + ((long)i << PageShift), Alignment);
-                Invariant.Require(!bytes.ContainsAnyExcept(DiagnosticPattern), "a buffer was written to after its return");
+                Invariant.Require(
+                    !bytes.ContainsAnyExcept(DiagnosticPattern), "a buffer was written to after its return");
                 _pages[i].Patterned = false;
             }
         }

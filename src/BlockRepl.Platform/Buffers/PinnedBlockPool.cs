@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace BlockRepl.Platform.Buffers;
 
 /// <summary>
-/// Blocks of 16 KiB outside the managed heap, for the sockets of one loop: input pipes and send queues. Blocks are made in
-/// slabs and kept for reuse; how many there are follows from the bounds of the sockets. Used on the loop's thread.
+/// Blocks of 16 KiB outside the managed heap, for the sockets of one loop: input pipes and send queues. Blocks are made
+/// in slabs and kept for reuse; how many there are follows from the bounds of the sockets. Used on the loop's thread.
 /// </summary>
 internal sealed unsafe class PinnedBlockPool : MemoryPool<byte>
 {

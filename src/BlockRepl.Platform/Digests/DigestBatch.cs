@@ -9,7 +9,9 @@ public static unsafe class Digest
 {
     private static readonly string[] VariantNames = ["auto", "scalar", "SSE2", "AVX2", "NEON", "processor", "AVX-512"];
 
-    /// <summary>Computes one digest; <paramref name="output"/> takes <see cref="DigestAlgorithms.Size"/> bytes.</summary>
+    /// <summary>
+    /// Computes one digest; <paramref name="output"/> takes <see cref="DigestAlgorithms.Size"/> bytes.
+    /// </summary>
     public static void Compute(DigestAlgorithm algorithm, ReadOnlySpan<byte> data, Span<byte> output)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(output.Length, algorithm.Size());
@@ -26,7 +28,8 @@ public static unsafe class Digest
     public static string Describe()
     {
         AbiCheck.Run();
-        DigestAlgorithm[] all = [DigestAlgorithm.Crc32c, DigestAlgorithm.Md5, DigestAlgorithm.Sha1, DigestAlgorithm.Sha256];
+        DigestAlgorithm[] all =
+            [DigestAlgorithm.Crc32c, DigestAlgorithm.Md5, DigestAlgorithm.Sha1, DigestAlgorithm.Sha256];
         return string.Join(
             ", ",
             all.Select(a => $"{a.LinuxName()}: {VariantNames[NativeMethods.DigestBestVariant((uint)a)]}"));
@@ -45,8 +48,8 @@ public static unsafe class Digest
 }
 
 /// <summary>
-/// Collects independent messages and hashes them together, several at a time where the processor can. Reads the data and
-/// writes the digests when <see cref="Run"/> is called; until then both addresses must stay valid.
+/// Collects independent messages and hashes them together, several at a time where the processor can. Reads the data
+/// and writes the digests when <see cref="Run"/> is called; until then both addresses must stay valid.
 /// </summary>
 public sealed unsafe class DigestBatch : IDisposable
 {
@@ -78,7 +81,8 @@ public sealed unsafe class DigestBatch : IDisposable
             Run();
         }
 
-        _items[Count++] = new NativeDigestItem { Data = (ulong)data, Length = (ulong)byteCount, Output = (ulong)output };
+        _items[Count++] =
+            new NativeDigestItem { Data = (ulong)data, Length = (ulong)byteCount, Output = (ulong)output };
     }
 
     /// <summary>Computes everything added and empties the batch.</summary>

@@ -22,10 +22,14 @@ public sealed record EventLoopOptions
     /// <summary>Operations in flight at one time, of all devices and sockets; more is a broken invariant.</summary>
     public int MaxOperations { get; init; } = 8192;
 
-    /// <summary>Threads for blocking disk calls: all of them with epoll, discards and zeroing only with io_uring.</summary>
+    /// <summary>
+    /// Threads for blocking disk calls: all of them with epoll, discards and zeroing only with io_uring.
+    /// </summary>
     public int DiskThreads { get; init; } = 4;
 
-    /// <summary>Called on the loop's thread with what a callback threw; the loop has then stopped. Null: the process fails fast.</summary>
+    /// <summary>
+    /// Called on the loop's thread with what a callback threw; the loop has then stopped. Null: the process fails fast.
+    /// </summary>
     public Action<Exception>? Fault { get; init; }
 }
 
@@ -53,8 +57,9 @@ public interface ILoopTimerHandler
 public interface IBatchHandler
 {
     /// <summary>
-    /// All completions, posted work and timers of this turn were delivered. Operations started here still go to the kernel in
-    /// this turn's one system call, and sockets send only after it: digests of queued payloads can be filled in here.
+    /// All completions, posted work and timers of this turn were delivered. Operations started here still go to the
+    /// kernel in this turn's one system call, and sockets send only after it: digests of queued payloads can be filled
+    /// in here.
     /// </summary>
     void OnEndOfBatch(long nowNs);
 }
@@ -71,7 +76,9 @@ public sealed class LoopTimer : IDisposable
         _handler = handler;
     }
 
-    /// <summary>When it fires, in monotonic nanoseconds; long.MaxValue = not armed. A fired timer is not armed.</summary>
+    /// <summary>
+    /// When it fires, in monotonic nanoseconds; long.MaxValue = not armed. A fired timer is not armed.
+    /// </summary>
     public long DeadlineNs { get; set; } = long.MaxValue;
 
     public void Dispose()

@@ -5,8 +5,8 @@ using BlockRepl.Platform.Native;
 namespace BlockRepl.Platform.Loop;
 
 /// <summary>
-/// The operations of a loop: who waits for which, and those not yet handed to the kernel. An operation's name is its slot
-/// and how often the slot was used, so that a late cancel hits nobody else.
+/// The operations of a loop: who waits for which, and those not yet handed to the kernel. An operation's name is its
+/// slot and how often the slot was used, so that a late cancel hits nobody else.
 /// </summary>
 internal sealed unsafe class OperationTable : IDisposable
 {

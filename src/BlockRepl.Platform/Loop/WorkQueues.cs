@@ -26,7 +26,9 @@ internal sealed class DeferredQueue
     }
 }
 
-/// <summary>Work from other threads. Two lists change places, so that nothing is allocated once they have grown.</summary>
+/// <summary>
+/// Work from other threads. Two lists change places, so that nothing is allocated once they have grown.
+/// </summary>
 internal sealed class PostQueue
 {
     private readonly Lock _lock = new();

@@ -1,6 +1,8 @@
 namespace BlockRepl.Platform.Native;
 
-/// <summary>Compares the native library's idea of the shared structures with ours, before anything else is called.</summary>
+/// <summary>
+/// Compares the native library's idea of the shared structures with ours, before anything else is called.
+/// </summary>
 internal static unsafe class AbiCheck
 {
     private static bool _passed;
@@ -27,7 +29,8 @@ internal static unsafe class AbiCheck
         ];
     }
 
-    /// <exception cref="InvalidOperationException">The library found is not the one this program was built with.</exception>
+    /// <exception cref="InvalidOperationException">The library found is not the one this program was built
+    /// with.</exception>
     public static void Run()
     {
         if (_passed)
@@ -39,14 +42,16 @@ internal static unsafe class AbiCheck
         if (version != NativeMethods.AbiVersion)
         {
             throw new InvalidOperationException(
-                $"libblockrepl_native.so has interface version {version}, {NativeMethods.AbiVersion} is needed: rebuild native/");
+                $"libblockrepl_native.so has interface version {version}, {NativeMethods.AbiVersion} is needed: "
+                + "rebuild native/");
         }
 
         var layouts = Layouts();
         for (var i = 0; i < layouts.Length; i++)
         {
             var (size, lastOffset) = layouts[i];
-            if (NativeMethods.GetStructSize((uint)i) != size || NativeMethods.GetStructLastOffset((uint)i) != lastOffset)
+            if (NativeMethods.GetStructSize((uint)i) != size
+                || NativeMethods.GetStructLastOffset((uint)i) != lastOffset)
             {
                 throw new InvalidOperationException(
                     $"libblockrepl_native.so lays out structure {i} in another way: rebuild native/");

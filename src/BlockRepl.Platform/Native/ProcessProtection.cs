@@ -3,9 +3,13 @@ namespace BlockRepl.Platform.Native;
 /// <summary>What a process in a block device's write path asks of the kernel.</summary>
 public static class ProcessProtection
 {
-    /// <summary>Locks present and future memory, page by page as it is touched; returns 0 or a positive errno.</summary>
+    /// <summary>
+    /// Locks present and future memory, page by page as it is touched; returns 0 or a positive errno.
+    /// </summary>
     public static int LockMemory() => -NativeMethods.ProcessLockMemory();
 
-    /// <summary>Marks the process as needed to write out dirty memory (PR_SET_IO_FLUSHER); returns 0 or a positive errno.</summary>
+    /// <summary>
+    /// Marks the process as needed to write out dirty memory (PR_SET_IO_FLUSHER); returns 0 or a positive errno.
+    /// </summary>
     public static int SetIoFlusher() => -NativeMethods.ProcessSetIoFlusher();
 }

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace BlockRepl.Platform.Native;
 
-/// <summary>Owns a native ring. Other threads use it only to wake the ring; the count in it keeps the ring alive for that.</summary>
+/// <summary>
+/// Owns a native ring. Other threads use it only to wake the ring; the count in it keeps the ring alive for that.
+/// </summary>
 internal sealed unsafe class RingHandle : SafeHandle
 {
     public RingHandle()
@@ -22,7 +24,8 @@ internal sealed unsafe class RingHandle : SafeHandle
         if (result < 0)
         {
             throw new PlatformNotSupportedException(
-                $"no ring for I/O with {(options.Backend == 1 ? "io_uring" : "epoll")}: {NativeError.Message(-result)}");
+                $"no ring for I/O with {(options.Backend == 1 ? "io_uring" : "epoll")}: "
+                + $"{NativeError.Message(-result)}");
         }
 
         ring.SetHandle(address);

@@ -29,12 +29,14 @@ public interface IStreamHandler
     void OnConnected(StreamSocket stream);
 
     /// <summary>
-    /// <see cref="StreamSocket.Input"/> has new bytes: TryRead, parse, AdvanceTo. What was left unexamined can be read later
-    /// at any time; what was examined comes again with the next bytes.
+    /// <see cref="StreamSocket.Input"/> has new bytes: TryRead, parse, AdvanceTo. What was left unexamined can be read
+    /// later at any time; what was examined comes again with the next bytes.
     /// </summary>
     void OnReceived(StreamSocket stream);
 
-    /// <summary>The bytes wanted by <see cref="StreamSocket.ReceiveInto"/> are in the buffer. Input may hold more bytes already.</summary>
+    /// <summary>
+    /// The bytes wanted by <see cref="StreamSocket.ReceiveInto"/> are in the buffer. Input may hold more bytes already.
+    /// </summary>
     void OnPayloadReceived(StreamSocket stream, ulong token);
 
     /// <summary>
@@ -50,8 +52,8 @@ public interface IStreamHandler
     void OnClosed(StreamSocket stream, StreamCloseReason reason, int errno);
 
     /// <summary>
-    /// The last event: the descriptor is closed, the kernel owns no buffer any more, every OnSent was delivered. The buffer of a
-    /// ReceiveInto that Close cut off is the caller's again only now.
+    /// The last event: the descriptor is closed, the kernel owns no buffer any more, every OnSent was delivered. The
+    /// buffer of a ReceiveInto that Close cut off is the caller's again only now.
     /// </summary>
     void OnReleased(StreamSocket stream);
 }

@@ -5,8 +5,8 @@ using BlockRepl.Platform.Native;
 namespace BlockRepl.Platform.Net;
 
 /// <summary>
-/// What waits to be sent on a stream, in order: runs of packet bytes in send blocks, and payloads where they lie. A send takes
-/// the first pieces as they are; how much of them the kernel took decides what goes away.
+/// What waits to be sent on a stream, in order: runs of packet bytes in send blocks, and payloads where they lie. A
+/// send takes the first pieces as they are; how much of them the kernel took decides what goes away.
 /// </summary>
 internal sealed unsafe class SendQueue(PinnedBlockPool pool)
 {
@@ -76,8 +76,8 @@ internal sealed unsafe class SendQueue(PinnedBlockPool pool)
     }
 
     /// <summary>
-    /// Takes away what was sent, piece by piece: call again with the same <paramref name="bytes"/> until it returns false. True: a
-    /// payload is through, <paramref name="token"/> names it.
+    /// Takes away what was sent, piece by piece: call again with the same <paramref name="bytes"/> until it returns
+    /// false. True: a payload is through, <paramref name="token"/> names it.
     /// </summary>
     public bool Consume(ref int bytes, out ulong token)
     {
@@ -162,7 +162,9 @@ internal sealed unsafe class SendQueue(PinnedBlockPool pool)
         return _tail;
     }
 
-    /// <summary>Counts bytes filled at a block's end into the queue, as part of the last piece where they follow it.</summary>
+    /// <summary>
+    /// Counts bytes filled at a block's end into the queue, as part of the last piece where they follow it.
+    /// </summary>
     private void Extend(PinnedBlock block, int bytes)
     {
         var address = block.Address + block.Used;

@@ -8,7 +8,10 @@ namespace BlockRepl.Platform.Net;
 /// <summary>Receives accepted connections on the loop's thread.</summary>
 public interface IListenerHandler
 {
-    /// <summary>A connection was accepted: hand the descriptor to <see cref="StreamSocket.Adopt"/> or call <see cref="StreamListener.Refuse"/>.</summary>
+    /// <summary>
+    /// A connection was accepted: hand the descriptor to <see cref="StreamSocket.Adopt"/> or call
+    /// <see cref="StreamListener.Refuse"/>.
+    /// </summary>
     void OnAccepted(StreamListener listener, int descriptor, EndPoint? remote);
 }
 
@@ -46,7 +49,9 @@ public sealed unsafe class StreamListener : ICompletionHandler, ILoopTimerHandle
     /// <summary>The bound address, with the port the kernel chose if it was 0.</summary>
     public EndPoint LocalEndPoint { get; }
 
-    /// <summary>Binds and listens. A stale Unix socket path is replaced. Buffer sizes of the options are set before the listen.</summary>
+    /// <summary>
+    /// Binds and listens. A stale Unix socket path is replaced. Buffer sizes of the options are set before the listen.
+    /// </summary>
     /// <exception cref="ListenException">The address is in use, not ours, or not permitted.</exception>
     public static StreamListener Listen(
         EventLoop loop,

@@ -41,8 +41,9 @@ public sealed unsafe partial class StreamSocket
 
     /// <summary>
     /// Receives the next <paramref name="byteCount"/> bytes into the buffer (from its begin plus
-    /// <paramref name="bufferOffset"/>): first what the pipe holds, the rest straight from the socket. Call it with nothing
-    /// of Input in use (after AdvanceTo). Answered by OnPayloadReceived, or it ends with OnClosed. One at a time.
+    /// <paramref name="bufferOffset"/>): first what the pipe holds, the rest straight from the socket. Call it with
+    /// nothing of Input in use (after AdvanceTo). Answered by OnPayloadReceived, or it ends with OnClosed. One at a
+    /// time.
     /// </summary>
     public void ReceiveInto(BufferHandle buffer, int bufferOffset, int byteCount, ulong token)
     {
@@ -76,8 +77,8 @@ public sealed unsafe partial class StreamSocket
     }
 
     /// <summary>
-    /// Copies what the pipe holds to where it is wanted. Cancelling a read that nobody waits for makes the pipe show all its
-    /// bytes, also those that the handler has examined already.
+    /// Copies what the pipe holds to where it is wanted. Cancelling a read that nobody waits for makes the pipe show
+    /// all its bytes, also those that the handler has examined already.
     /// </summary>
     private void TakeWantedFromPipe()
     {
@@ -146,7 +147,8 @@ public sealed unsafe partial class StreamSocket
         else if (!_inputFull)
         {
             var memory = _pipe.Writer.GetMemory(PinnedBlockPool.BlockBytes / 4);
-            var found = MemoryMarshal.TryGetMemoryManager<byte, PinnedBlock>(memory, out var block, out var start, out var length);
+            var found = MemoryMarshal.TryGetMemoryManager<byte, PinnedBlock>(
+                memory, out var block, out var start, out var length);
             Invariant.Require(found, "the pipe's memory comes from the loop's blocks");
             SubmitReceive(Receiving.Pipe, block!.Address + start, length, default);
         }

@@ -24,7 +24,10 @@ public sealed unsafe partial class StreamSocket
     /// <summary>Bytes handed to the kernel so far.</summary>
     public long SentBytes { get; private set; }
 
-    /// <summary>Queues a packet, copied before the call returns; sent at the end of the turn. False: the queue is full or the stream closed.</summary>
+    /// <summary>
+    /// Queues a packet, copied before the call returns; sent at the end of the turn. False: the queue is full or the
+    /// stream closed.
+    /// </summary>
     public bool Send(ReadOnlySpan<byte> packet)
     {
         if (!HasRoom(packet.Length))
@@ -38,8 +41,9 @@ public sealed unsafe partial class StreamSocket
     }
 
     /// <summary>
-    /// Queues a packet with a payload: head, a gap of <paramref name="digestBytes"/>, the payload. The gap's address is given
-    /// back; it is to be filled before the end of the batch. False as for <see cref="Send"/>; then no OnSent follows.
+    /// Queues a packet with a payload: head, a gap of <paramref name="digestBytes"/>, the payload. The gap's address is
+    /// given back; it is to be filled before the end of the batch. False as for <see cref="Send"/>; then no OnSent
+    /// follows.
     /// </summary>
     public bool SendPayload(
         ReadOnlySpan<byte> head,
@@ -106,8 +110,8 @@ public sealed unsafe partial class StreamSocket
     }
 
     /// <summary>
-    /// A lingering stream that has sent everything says so to the peer, and waits for the peer's end: a close with unread
-    /// bytes would reset the connection, and the peer could lose what it had not read yet.
+    /// A lingering stream that has sent everything says so to the peer, and waits for the peer's end: a close with
+    /// unread bytes would reset the connection, and the peer could lose what it had not read yet.
     /// </summary>
     private void EndSending()
     {

@@ -9,9 +9,9 @@ using BlockRepl.Platform.Native;
 namespace BlockRepl.Platform.Net;
 
 /// <summary>
-/// A connected TCP or Unix stream on a loop. Received bytes go to a pipe (headers, small packets) or, on request, straight
-/// into an aligned buffer (payloads). Small packets are copied into send blocks, payloads are sent from their buffers;
-/// one send is in flight at a time and takes as much as is queued. Belongs to the loop's thread.
+/// A connected TCP or Unix stream on a loop. Received bytes go to a pipe (headers, small packets) or, on request,
+/// straight into an aligned buffer (payloads). Small packets are copied into send blocks, payloads are sent from their
+/// buffers; one send is in flight at a time and takes as much as is queued. Belongs to the loop's thread.
 /// </summary>
 /// <remarks>
 /// States: Connecting, Open, Lingering (closed by the owner, still sending), Closed (waits for what the kernel has),
@@ -87,7 +87,8 @@ public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
     private bool KernelHasSomething => _connectInFlight || _receiving != Receiving.Nothing || _sending;
 
     /// <summary>Starts to connect; OnConnected or OnClosed(ConnectFailed) follows.</summary>
-    /// <param name="remote">An <see cref="IPEndPoint"/> or a <see cref="System.Net.Sockets.UnixDomainSocketEndPoint"/>.</param>
+    /// <param name="remote">An <see cref="IPEndPoint"/> or a
+    /// <see cref="System.Net.Sockets.UnixDomainSocketEndPoint"/>.</param>
     /// <param name="local">Source address to bind to (port 0 = any), or null.</param>
     public static StreamSocket Connect(
         EventLoop loop,

@@ -25,7 +25,9 @@ public sealed record BlockDeviceOptions
 {
     public bool ReadOnly { get; init; }
 
-    /// <summary>Others may have it open too: no claim, no lock. For a meta-data device that several volumes use.</summary>
+    /// <summary>
+    /// Others may have it open too: no claim, no lock. For a meta-data device that several volumes use.
+    /// </summary>
     public bool Shared { get; init; }
 
     /// <summary>Meta-data operations that the kernel has at one time; more wait in the device.</summary>
@@ -35,10 +37,14 @@ public sealed record BlockDeviceOptions
 /// <summary>Receives a device's results on the loop's thread; never called from inside a submitting call.</summary>
 public interface IBlockDeviceHandler
 {
-    /// <summary>A read, write, zero or flush of the data area ended. <paramref name="errno"/> is 0 or positive.</summary>
+    /// <summary>
+    /// A read, write, zero or flush of the data area ended. <paramref name="errno"/> is 0 or positive.
+    /// </summary>
     void OnDataDone(ulong token, IoError error, int errno);
 
-    /// <summary>A meta-data operation ended; <paramref name="data"/> holds what a read returned, valid during the call.</summary>
+    /// <summary>
+    /// A meta-data operation ended; <paramref name="data"/> holds what a read returned, valid during the call.
+    /// </summary>
     void OnMetaDone(ulong token, IoError error, int errno, ReadOnlySpan<byte> data);
 
     /// <summary>The device was closed; nothing follows.</summary>
@@ -76,7 +82,8 @@ internal static unsafe class DeviceFile
         if (info.LogicalBlock is not (512 or 4096))
         {
             throw new BlockDeviceException(
-                $"{path}: has logical blocks of {info.LogicalBlock} bytes; only 512 and 4096 can be used", NativeError.Invalid);
+                $"{path}: has logical blocks of {info.LogicalBlock} bytes; only 512 and 4096 can be used",
+                NativeError.Invalid);
         }
 
         return new BlockDeviceFacts(

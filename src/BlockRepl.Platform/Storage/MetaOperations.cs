@@ -6,8 +6,9 @@ using BlockRepl.Platform.Native;
 namespace BlockRepl.Platform.Storage;
 
 /// <summary>
-/// A device's meta-data operations with their bounce buffers. So many go to the kernel at one time as were asked for, the rest
-/// waits in order: the core may write hundreds of bitmap pages at once. Buffers of 4 KiB, the usual size, are kept for reuse.
+/// A device's meta-data operations with their bounce buffers. So many go to the kernel at one time as were asked for,
+/// the rest waits in order: the core may write hundreds of bitmap pages at once. Buffers of 4 KiB, the usual size, are
+/// kept for reuse.
 /// </summary>
 internal sealed unsafe class MetaOperations(
     EventLoop loop,
@@ -146,7 +147,9 @@ internal sealed unsafe class MetaOperations(
         }
     }
 
-    /// <summary>All but a few, so that a device at rest holds no memory to speak of and a closed one none that matters.</summary>
+    /// <summary>
+    /// All but a few, so that a device at rest holds no memory to speak of and a closed one none that matters.
+    /// </summary>
     private void FreeBuffers()
     {
         while (_freeBuffers.Count > 8)

@@ -5,8 +5,8 @@ using Mono.Unix.Native;
 namespace BlockRepl.Platform.Storage;
 
 /// <summary>
-/// A device used by a tool, one call after the other, without a loop. Any offset and length is allowed: the aligned blocks
-/// around them are read and written.
+/// A device used by a tool, one call after the other, without a loop. Any offset and length is allowed: the aligned
+/// blocks around them are read and written.
 /// </summary>
 public sealed unsafe class OfflineDevice : IDisposable
 {

@@ -16,9 +16,9 @@ public enum WriteContent
 }
 
 /// <summary>
-/// One write of the application. Its moments are counted, not timed: <see cref="Submitted"/> and <see cref="Done"/> order it
-/// against all other writes. A write that failed, or whose node crashed under it, is done without being in order: its content
-/// may or may not be there.
+/// One write of the application. Its moments are counted, not timed: <see cref="Submitted"/> and <see cref="Done"/>
+/// order it against all other writes. A write that failed, or whose node crashed under it, is done without being in
+/// order: its content may or may not be there.
 /// </summary>
 public sealed class AppWrite(ulong id, WriteContent content, int volume, long submitted)
 {
@@ -65,7 +65,9 @@ public static class Pattern
         }
     }
 
-    /// <summary>The write that a sector's content names; 0 if the sector is zero, null if it is no pattern of this place.</summary>
+    /// <summary>
+    /// The write that a sector's content names; 0 if the sector is zero, null if it is no pattern of this place.
+    /// </summary>
     public static ulong? Identify(ReadOnlySpan<byte> sector, int volume, ulong sectorNumber)
     {
         ulong id = BinaryPrimitives.ReadUInt64LittleEndian(sector);

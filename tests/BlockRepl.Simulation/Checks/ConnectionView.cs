@@ -88,7 +88,8 @@ internal sealed class ConnectionView(SimCluster cluster)
                 break;
             case Command.OvReply:
                 Require(
-                    peer.VerifyRequests.Remove((packet.Volume, packet.Sector)), node, packet, "answers no verify request");
+                    peer.VerifyRequests.Remove((packet.Volume, packet.Sector)), node, packet,
+                    "answers no verify request");
                 own.VerifyReplies.Add((packet.Volume, packet.Sector));
                 break;
             case Command.Ping:
@@ -183,7 +184,9 @@ internal sealed class ConnectionView(SimCluster cluster)
         }
     }
 
-    /// <summary>A write that lost against the receiver's own counts in no epoch, though its sender may not know it yet.</summary>
+    /// <summary>
+    /// A write that lost against the receiver's own counts in no epoch, though its sender may not know it yet.
+    /// </summary>
     private static void LeaveEpoch(Side sender, SentWrite write)
     {
         sender.HasLostWrites |= sender.OpenWrites.Remove(write);
@@ -206,7 +209,11 @@ internal sealed class ConnectionView(SimCluster cluster)
         }
 
         Require(epoch.Number == packet.Number32(0), node, packet, "does not name the oldest epoch");
-        Require(epoch.Writes.Count == packet.Number32(4), node, packet, $"has a wrong count; the epoch has {epoch.Writes.Count}");
+        Require(
+            epoch.Writes.Count == packet.Number32(4),
+            node,
+            packet,
+            $"has a wrong count; the epoch has {epoch.Writes.Count}");
         foreach (SentWrite write in epoch.Writes)
         {
             bool wantsAck = AgreedVersion >= 100
@@ -222,7 +229,9 @@ internal sealed class ConnectionView(SimCluster cluster)
         }
     }
 
-    /// <summary>Resync data may have hit a page again since the epoch was closed: then the page tells nothing.</summary>
+    /// <summary>
+    /// Resync data may have hit a page again since the epoch was closed: then the page tells nothing.
+    /// </summary>
     private static void CheckDurable(SimNode node, SentWrite write, long closedAt, in WirePacket packet)
     {
         SimDisk disk = node.Volumes[write.Volume].Data;
@@ -244,7 +253,9 @@ internal sealed class ConnectionView(SimCluster cluster)
         own.Sequence[packet.Volume] = sequence;
     }
 
-    /// <summary>A bitmap is one run of bitmap packets; a compressed packet ends it when it reaches the last bit.</summary>
+    /// <summary>
+    /// A bitmap is one run of bitmap packets; a compressed packet ends it when it reaches the last bit.
+    /// </summary>
     private void CheckBitmap(SimNode node, Side own, in WirePacket packet)
     {
         bool bitmap = packet.Command is Command.Bitmap or Command.CompressedBitmap;
@@ -289,7 +300,9 @@ internal sealed class ConnectionView(SimCluster cluster)
     private static SimulationException Failure(SimNode node, in WirePacket packet, string problem) =>
         new($"protocol: node {node.Name} sends {packet}, which {problem}");
 
-    /// <summary>A closed epoch; the numbers say how many writes the receiver's disks had completed when it was closed.</summary>
+    /// <summary>
+    /// A closed epoch; the numbers say how many writes the receiver's disks had completed when it was closed.
+    /// </summary>
     private sealed record Epoch(uint Number, List<SentWrite> Writes, long[] DiskSequences);
 
     /// <summary>What one node sent and what of it is open.</summary>

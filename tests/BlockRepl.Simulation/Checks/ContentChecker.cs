@@ -8,8 +8,8 @@ namespace BlockRepl.Simulation.Checks;
 /// <item>A read returns the last acknowledged write or one that ran at the same time.</item>
 /// <item>After a power failure of the serving node its disk holds, of each sector, a write that no later one superseded
 /// durably: what an acknowledged flush covers, or was acknowledged with FUA, is there.</item>
-/// <item>The peer of a connected UpToDate pair has, with protocols B and C, every acknowledged write; with A it has some
-/// state since the pair was last seen at rest.</item>
+/// <item>The peer of a connected UpToDate pair has, with protocols B and C, every acknowledged write; with A it has
+/// some state since the pair was last seen at rest.</item>
 /// <item>A node that came to UpToDate as SyncTarget has what its source had.</item>
 /// </list>
 /// </summary>
@@ -153,7 +153,8 @@ public sealed class ContentChecker
         return sets;
     }
 
-    public void EndRead(int node, int volume, ulong sector, ReadOnlySpan<byte> data, CandidateSet[] before, long submitted)
+    public void EndRead(
+        int node, int volume, ulong sector, ReadOnlySpan<byte> data, CandidateSet[] before, long submitted)
     {
         VolumeModel? model = Serving(node, volume);
         if (model is null || before.Length == 0)
@@ -170,8 +171,8 @@ public sealed class ContentChecker
             if (!now.Allows(content) && !before[i].Allows(content) && !BegunSince(content, s, volume, submitted))
             {
                 throw new SimulationException(
-                    $"a read on node {_cluster.Nodes[node].Name} returned of volume {volume} sector {s} {Show(content)}; "
-                    + $"allowed: {now}, when it was submitted: {before[i]}");
+                    $"a read on node {_cluster.Nodes[node].Name} returned of volume {volume} sector {s} "
+                    + $"{Show(content)}; allowed: {now}, when it was submitted: {before[i]}");
             }
 
             Settle(model, s, content, now, submitted);
@@ -187,8 +188,8 @@ public sealed class ContentChecker
     }
 
     /// <summary>
-    /// A node's process was killed. What its disk had answered is there; but with protocols A and B a write may have been
-    /// acknowledged while a Secondary had it in memory only.
+    /// A node's process was killed. What its disk had answered is there; but with protocols A and B a write may have
+    /// been acknowledged while a Secondary had it in memory only.
     /// </summary>
     public void Kill(int node, bool wasPrimary)
     {
@@ -314,7 +315,8 @@ public sealed class ContentChecker
         }
 
         return _recentZeroes.Exists(z =>
-            z.Write.Submitted >= moment && z.Write.Volume == volume && sector >= z.Sector && sector < z.Sector + z.Count);
+            z.Write.Submitted >= moment && z.Write.Volume == volume
+            && sector >= z.Sector && sector < z.Sector + z.Count);
     }
 
     private string Show(ulong? content) => content switch

@@ -12,8 +12,8 @@ using BlockRepl.Simulation.Nodes;
 namespace BlockRepl.Simulation.Checks;
 
 /// <summary>
-/// The property that everything rests on: at every moment, each 4 KiB block that differs between the two disks is marked
-/// out of sync by a node, or lies in an extent of a Primary's activity log, from which a crash would mark it.
+/// The property that everything rests on: at every moment, each 4 KiB block that differs between the two disks is
+/// marked out of sync by a node, or lies in an extent of a Primary's activity log, from which a crash would mark it.
 /// Also: no write reaches a Primary's disk before the log on disk names its extent.
 /// </summary>
 public sealed class CoverageChecker
@@ -38,7 +38,9 @@ public sealed class CoverageChecker
 
     public long LogChecks { get; private set; }
 
-    /// <summary>A write is submitted to the disk of a node. Only the application's own are subject to the log.</summary>
+    /// <summary>
+    /// A write is submitted to the disk of a node. Only the application's own are subject to the log.
+    /// </summary>
     public void OnDataWrite(SimNode node, int volume, ulong sector, int byteCount, BufferHandle buffer)
     {
         DiskOptions options = _cluster.Options.Disk;
@@ -52,7 +54,8 @@ public sealed class CoverageChecker
         ulong last = sector + (ulong)byteCount / 512 - 1;
         for (ulong s = sector; s <= last; s++)
         {
-            if (!hot.Contains((uint)(s / ActivityLogBlock.SectorsPerExtent)) && !IsMarkedOnDisk(node.Volumes[volume], s))
+            if (!hot.Contains((uint)(s / ActivityLogBlock.SectorsPerExtent))
+                && !IsMarkedOnDisk(node.Volumes[volume], s))
             {
                 throw new SimulationException(
                     $"node {node.Name} writes volume {volume} sector {s} before its activity log on disk names extent "
@@ -90,8 +93,8 @@ public sealed class CoverageChecker
             }
 
             throw new SimulationException(
-                $"{when}: block {block} (sector {block * 8}, extent {block / 1024}) of volume {volume} differs between the "
-                + $"nodes, but no bitmap and no activity log marks it; a: {a}, b: {b}; {ShowBlock(volume, block)}");
+                $"{when}: block {block} (sector {block * 8}, extent {block / 1024}) of volume {volume} differs between "
+                + $"the nodes, but no bitmap and no activity log marks it; a: {a}, b: {b}; {ShowBlock(volume, block)}");
         }
     }
 
@@ -149,9 +152,10 @@ public sealed class CoverageChecker
             _cluster.B.Volumes[volume].Data.ReadCurrent((long)sector * 512, r);
             if (!l.AsSpan().SequenceEqual(r))
             {
-                return $"sector {sector}: a has write {Pattern.Identify(l, volume, sector)?.ToString(CultureInfo.InvariantCulture) ?? "?"}, "
-                    + $"allowed {_cluster.Content.Model(0, volume).Visible(sector)}; "
-                    + $"b has {Pattern.Identify(r, volume, sector)?.ToString(CultureInfo.InvariantCulture) ?? "?"}, "
+                return $"sector {sector}: a has write "
+                    + $"{Pattern.Identify(l, volume, sector)?.ToString(CultureInfo.InvariantCulture) ?? "?"}, allowed "
+                    + $"{_cluster.Content.Model(0, volume).Visible(sector)}; b has "
+                    + $"{Pattern.Identify(r, volume, sector)?.ToString(CultureInfo.InvariantCulture) ?? "?"}, "
                     + $"allowed {_cluster.Content.Model(1, volume).Visible(sector)}";
             }
         }
@@ -194,7 +198,8 @@ public sealed class CoverageChecker
         SimVolume volume = node.Volumes[number];
         byte[] ring = new byte[volume.Layout.ActivityLogBytes];
         volume.Meta.ReadDurable(volume.Layout.ActivityLogOffset, ring);
-        ReplayResult result = ActivityLogReplay.Replay(ring, volume.Layout.Ring.Stripes, volume.Layout.Ring.StripeSize4k);
+        ReplayResult result =
+            ActivityLogReplay.Replay(ring, volume.Layout.Ring.Stripes, volume.Layout.Ring.StripeSize4k);
         HashSet<uint> hot = [.. result.Extents];
         _hot[node.Index, number] = hot;
         return hot;
@@ -226,7 +231,8 @@ public sealed class CoverageChecker
 
     private static bool IsMarkedOnDisk(SimVolume volume, ulong sector)
     {
-        if (ReadSuperBlock(volume, durable: true) is { } superBlock && superBlock.Flags.HasFlag(SuperBlockFlags.FullSync))
+        if (ReadSuperBlock(volume, durable: true) is { } superBlock
+            && superBlock.Flags.HasFlag(SuperBlockFlags.FullSync))
         {
             return true;
         }
@@ -255,7 +261,8 @@ public sealed class CoverageChecker
         public bool Everything { get; }
 
         public bool Contains(int block) =>
-            (block / 8 < _bits.Length && (_bits[block / 8] & (1 << (block % 8))) != 0) || _hot.Contains((uint)block / 1024);
+            (block / 8 < _bits.Length && (_bits[block / 8] & (1 << (block % 8))) != 0)
+                || _hot.Contains((uint)block / 1024);
 
         public override string ToString() => $"{_source}, extents {string.Join(' ', _hot.Order())}";
 
@@ -272,7 +279,8 @@ public sealed class CoverageChecker
             if (live is not null)
             {
                 byte[] words = System.Runtime.InteropServices.MemoryMarshal.AsBytes(live.Words).ToArray();
-                bool primary = node.Status[number].Role == Role.Primary || node.Status[number].PeerDisk < DiskState.Inconsistent;
+                bool primary = node.Status[number].Role == Role.Primary
+                    || node.Status[number].PeerDisk < DiskState.Inconsistent;
                 return new Marks(words, primary ? checker.Hot(node, number) : [], false, "memory");
             }
 

@@ -129,7 +129,8 @@ public sealed class CurrencyTracker(SimCluster cluster)
 
     private static bool Replicates(SimNode node, int volume) =>
         volume < node.Status.Count
-        && node.Status[volume] is { PeerDisk: DiskState.UpToDate, Connection: >= ConnectionState.Connected and < ConnectionState.Ahead }
+        && node.Status[volume].PeerDisk == DiskState.UpToDate
+        && node.Status[volume].Connection is >= ConnectionState.Connected and < ConnectionState.Ahead
         && node.Peer.IsUp
         && HasUpToDateDisk(node.Peer, volume);
 }

@@ -68,7 +68,8 @@ public sealed class VolumeModel
         Update(_durable, sector, count, set => set.Contains(write) ? set.SupersededBy(write) : set);
 
     /// <summary>
-    /// A flush that was submitted at <paramref name="flushSubmitted"/> was acknowledged; it covers what the node (a bit) surely had.
+    /// A flush that was submitted at <paramref name="flushSubmitted"/> was acknowledged; it covers what the node (a
+    /// bit) surely had.
     /// </summary>
     public void Flushed(long flushSubmitted, int node)
     {

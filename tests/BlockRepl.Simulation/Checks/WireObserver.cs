@@ -5,8 +5,9 @@ using BlockRepl.Simulation.Nodes;
 namespace BlockRepl.Simulation.Checks;
 
 /// <summary>
-/// A second reader of everything the nodes send: it cuts and decodes with rules of its own and checks that each packet may
-/// come where it comes. It sees a packet when the core hands it over, so it can compare with the disks at that moment.
+/// A second reader of everything the nodes send: it cuts and decodes with rules of its own and checks that each packet
+/// may come where it comes. It sees a packet when the core hands it over, so it can compare with the disks at that
+/// moment.
 /// </summary>
 public sealed class WireObserver(SimCluster cluster)
 {
@@ -64,7 +65,8 @@ public sealed class WireObserver(SimCluster cluster)
     {
         if (stream.IsMeta != false)
         {
-            throw new SimulationException($"node {node.Name} sends P_CONNECTION_FEATURES on a stream that is no data stream");
+            throw new SimulationException(
+                $"node {node.Name} sends P_CONNECTION_FEATURES on a stream that is no data stream");
         }
 
         stream.Connection ??= new ConnectionView(cluster);

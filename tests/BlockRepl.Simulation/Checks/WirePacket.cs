@@ -3,7 +3,9 @@ using BlockRepl.Core.Protocol;
 
 namespace BlockRepl.Simulation.Checks;
 
-/// <summary>One packet as the observer decodes it, without any code of the product but the names of the commands.</summary>
+/// <summary>
+/// One packet as the observer decodes it, without any code of the product but the names of the commands.
+/// </summary>
 internal readonly struct WirePacket
 {
     private const uint Magic80 = 0x83740267;
@@ -71,7 +73,8 @@ internal readonly struct WirePacket
         long length;
         if (header == 16)
         {
-            Require(magic == Magic100 && BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(12)) == 0, agreedVersion, bytes);
+            Require(
+                magic == Magic100 && BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(12)) == 0, agreedVersion, bytes);
             volume = BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(4));
             command = (Command)BinaryPrimitives.ReadUInt16BigEndian(bytes.AsSpan(6));
             length = BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(8));
@@ -96,10 +99,10 @@ internal readonly struct WirePacket
 
     public static bool BelongsOnMeta(Command command) => command switch
     {
-        Command.Ping or Command.PingAck or Command.RecvAck or Command.WriteAck or Command.RsWriteAck or Command.Superseded
-            or Command.NegAck or Command.NegDReply or Command.NegRsDReply or Command.BarrierAck or Command.StateChangeReply
-            or Command.OvResult or Command.RsIsInSync or Command.RsCancel or Command.ConnStateChangeReply
-            or Command.RetryWrite => true,
+        Command.Ping or Command.PingAck or Command.RecvAck or Command.WriteAck or Command.RsWriteAck => true,
+        Command.NegAck or Command.NegDReply or Command.NegRsDReply or Command.BarrierAck => true,
+        Command.OvResult or Command.RsIsInSync or Command.RsCancel or Command.Superseded or Command.RetryWrite => true,
+        Command.StateChangeReply or Command.ConnStateChangeReply => true,
         _ => false,
     };
 
@@ -113,13 +116,14 @@ internal readonly struct WirePacket
 
         return Command switch
         {
-            Command.DataReply or Command.RsDataReply or Command.DataRequest or Command.RsDataRequest or Command.RsThinRequest
-                or Command.OvRequest or Command.OvReply or Command.CsumRsRequest => $"{text} {Sector}+{ByteCount / 512}",
-            Command.OutOfSync or Command.RsDeallocated => $"{text} {Sector}+{ByteCount / 512}",
+            Command.DataReply or Command.RsDataReply or Command.DataRequest or Command.RsDataRequest
+                or Command.RsThinRequest or Command.OvRequest or Command.OvReply or Command.CsumRsRequest
+                or Command.OutOfSync or Command.RsDeallocated => $"{text} {Sector}+{ByteCount / 512}",
             Command.Barrier => $"{text} {Number32(0):x}",
             Command.BarrierAck => $"{text} {Number32(0):x} of {Number32(4)}",
             Command.State => $"{text} {Core.State.VolumeState.FromWord(Number32(0))}",
-            Command.Uuids => $"{text} {Number64(0):x} {Number64(8):x} {Number64(16):x} {Number64(24):x} bits {Number64(32)} flags {Number64(40)}",
+            Command.Uuids => $"{text} {Number64(0):x} {Number64(8):x} {Number64(16):x} {Number64(24):x} "
+                + $"bits {Number64(32)} flags {Number64(40)}",
             Command.SyncUuid => $"{text} {Number64(0):x}",
             _ when IsBlockAck => $"{text} {Sector}+{ByteCount / 512} id {BlockId:x} seq {AckSequence}",
             _ => $"{text} ({BodyBytes} bytes)",
@@ -131,7 +135,8 @@ internal readonly struct WirePacket
         if (!condition)
         {
             throw new SimulationException(
-                $"a packet with a wrong header for version {agreedVersion}: {Convert.ToHexString(bytes.AsSpan(0, Math.Min(16, bytes.Length)))}");
+                $"a packet with a wrong header for version {agreedVersion}: "
+                + $"{Convert.ToHexString(bytes.AsSpan(0, Math.Min(16, bytes.Length)))}");
         }
     }
 }

@@ -11,7 +11,8 @@ public enum DiskFaultKind
 
 /// <summary>
 /// A fault of a disk with its address: which operations, where, when, how often. It counts its hits, so a run can tell
-/// whether it mattered. The true content of the disk is never changed by a fault but a failed write (which may be torn).
+/// whether it mattered. The true content of the disk is never changed by a fault but a failed write (which may be
+/// torn).
 /// </summary>
 public sealed class DiskFault(DiskFaultKind kind)
 {

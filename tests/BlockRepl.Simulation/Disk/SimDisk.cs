@@ -3,8 +3,8 @@ using BlockRepl.Core;
 namespace BlockRepl.Simulation.Disk;
 
 /// <summary>
-/// A disk with a volatile cache: what reads see, and beside it what a power failure would leave. Operations complete in any
-/// order; a power failure keeps any subset of the unflushed sectors and tears writes that were under way.
+/// A disk with a volatile cache: what reads see, and beside it what a power failure would leave. Operations complete in
+/// any order; a power failure keeps any subset of the unflushed sectors and tears writes that were under way.
 /// </summary>
 public sealed class SimDisk
 {
@@ -75,7 +75,9 @@ public sealed class SimDisk
     public void Flush(Action<IoError> done) =>
         Start(new DiskOperation(DiskOperationKind.Flush, 0, 0, done) { Sequence = _sequence });
 
-    /// <summary>The process that used the disk was killed: what it had under way is done, or not, or in parts.</summary>
+    /// <summary>
+    /// The process that used the disk was killed: what it had under way is done, or not, or in parts.
+    /// </summary>
     public void KillProcess()
     {
         foreach (DiskOperation operation in _running)
@@ -114,11 +116,15 @@ public sealed class SimDisk
     }
 
     /// <summary>The content that a read sees now.</summary>
-    public void ReadCurrent(long offset, Span<byte> into) => Copy(offset, into, static (disk, page) => disk._current[page]);
+    public void ReadCurrent(long offset, Span<byte> into) =>
+        Copy(offset, into, static (disk, page) => disk._current[page]);
 
     /// <summary>The content that is certain to survive a power failure.</summary>
     public void ReadDurable(long offset, Span<byte> into) =>
-        Copy(offset, into, static (disk, page) => disk._dirty.TryGetValue(page, out DirtyPage? d) ? d.Durable : disk._current[page]);
+        Copy(
+            offset,
+            into,
+            static (disk, page) => disk._dirty.TryGetValue(page, out DirtyPage? d) ? d.Durable : disk._current[page]);
 
     /// <summary>Content and durable at once, for a test's own preparations.</summary>
     public void Preset(long offset, ReadOnlySpan<byte> data) => Store(offset, data, durable: true);
@@ -134,7 +140,8 @@ public sealed class SimDisk
 
     private void Start(DiskOperation operation)
     {
-        if (operation.Offset < 0 || operation.Offset + operation.Count > Settings.Bytes || operation.Offset % SectorBytes != 0)
+        if (operation.Offset < 0 || operation.Offset + operation.Count > Settings.Bytes
+            || operation.Offset % SectorBytes != 0)
         {
             throw new SimulationException($"I/O outside the device or unaligned: {operation}");
         }

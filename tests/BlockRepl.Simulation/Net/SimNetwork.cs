@@ -22,8 +22,8 @@ public sealed record NetworkSettings
 }
 
 /// <summary>
-/// Two hosts and the link between them, as TCP shows it: byte streams that keep their order. Either direction of the link can
-/// fall silent; bytes then wait and arrive when it is back.
+/// Two hosts and the link between them, as TCP shows it: byte streams that keep their order. Either direction of the
+/// link can fall silent; bytes then wait and arrive when it is back.
 /// </summary>
 public sealed class SimNetwork(EventQueue queue, Rng rng, NetworkSettings settings)
 {

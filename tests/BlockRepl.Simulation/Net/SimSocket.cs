@@ -25,7 +25,8 @@ public interface ISocketOwner
 }
 
 /// <summary>
-/// One end of a TCP connection. Bytes that <see cref="Write"/> took are TCP's: they arrive in order, cut anywhere, or never.
+/// One end of a TCP connection. Bytes that <see cref="Write"/> took are TCP's: they arrive in order, cut anywhere, or
+/// never.
 /// </summary>
 public sealed class SimSocket
 {
@@ -60,7 +61,9 @@ public sealed class SimSocket
     /// <summary>The host lost its power: it forgot the socket and sends nothing.</summary>
     public bool IsForgotten { get; private set; }
 
-    /// <summary>The direction from here to the peer breaks when so many more bytes have been delivered; negative = never.</summary>
+    /// <summary>
+    /// The direction from here to the peer breaks when so many more bytes have been delivered; negative = never.
+    /// </summary>
     public long CutAfterBytes { get; set; } = -1;
 
     /// <summary>Received and not yet taken.</summary>
@@ -255,7 +258,9 @@ public sealed class SimSocket
         }
     }
 
-    /// <summary>A host that lost its power stays silent while it is off; when it is back it resets what it does not know.</summary>
+    /// <summary>
+    /// A host that lost its power stays silent while it is off; when it is back it resets what it does not know.
+    /// </summary>
     private void AnswerFromTheDead(SimSocket peer)
     {
         if (_network.IsHostUp(peer.Node))

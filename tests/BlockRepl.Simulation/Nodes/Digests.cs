@@ -6,8 +6,8 @@ using BlockRepl.Core.Protocol;
 namespace BlockRepl.Simulation.Nodes;
 
 /// <summary>
-/// Stand-ins of the right sizes. Both nodes and all checks are here, so a digest need only tell payloads apart: any single
-/// change of a payload changes it. The real ones cost a third of all time.
+/// Stand-ins of the right sizes. Both nodes and all checks are here, so a digest need only tell payloads apart: any
+/// single change of a payload changes it. The real ones cost a third of all time.
 /// </summary>
 internal static class Digests
 {

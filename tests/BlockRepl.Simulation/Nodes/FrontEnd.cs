@@ -52,7 +52,8 @@ public sealed class FrontEnd(SimCluster cluster, SimNode node)
 
     /// <summary>Submits a request; <paramref name="done"/> is told of its outcome.</summary>
     public void Submit(
-        RequestKind kind, int volume, ulong sector, int byteCount, bool forceUnitAccess = false, Action<RequestError>? done = null)
+        RequestKind kind, int volume, ulong sector, int byteCount, bool forceUnitAccess = false,
+        Action<RequestError>? done = null)
     {
         SimHost host = node.RunningHost;
         bool hasBuffer = kind is RequestKind.Read or RequestKind.Write;
@@ -88,7 +89,9 @@ public sealed class FrontEnd(SimCluster cluster, SimNode node)
         request.Done?.Invoke(error);
     }
 
-    /// <summary>The running write (or zeroing) that the core starts on the disk now; null if it is not the application's.</summary>
+    /// <summary>
+    /// The running write (or zeroing) that the core starts on the disk now; null if it is not the application's.
+    /// </summary>
     public AppWrite? FindStarting(int volume, ulong sector, int byteCount)
     {
         foreach (AppRequest request in _running.Values)
@@ -142,7 +145,8 @@ public sealed class FrontEnd(SimCluster cluster, SimNode node)
                 request.Submitted = content.NextMoment();
                 break;
             case RequestKind.Write:
-                request.Write = content.Begin(node.Index, request.Volume, WriteContent.Pattern, request.Sector, request.Sectors);
+                request.Write =
+                    content.Begin(node.Index, request.Volume, WriteContent.Pattern, request.Sector, request.Sectors);
                 Pattern.Fill(
                     host.Buffers.Bytes(request.Buffer).AsSpan(0, request.ByteCount),
                     request.Write.Id,

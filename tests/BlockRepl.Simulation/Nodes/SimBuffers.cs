@@ -4,8 +4,8 @@ using BlockRepl.Core;
 namespace BlockRepl.Simulation.Nodes;
 
 /// <summary>
-/// The payload buffers of one run of a node. It fails the simulation on a second release, on use after release and on release
-/// during I/O; released buffers are poisoned. Arrays are used again, handles never.
+/// The payload buffers of one run of a node. It fails the simulation on a second release, on use after release and on
+/// release during I/O; released buffers are poisoned. Arrays are used again, handles never.
 /// </summary>
 public sealed class SimBuffers
 {

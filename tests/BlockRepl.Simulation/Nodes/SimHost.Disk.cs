@@ -17,7 +17,11 @@ public sealed partial class SimHost
     public void WriteDisk(
         int volume, IoToken token, ulong sector, int byteCount, BufferHandle buffer, bool forceUnitAccess)
     {
-        Note(TraceKind.Disk, sector, (ulong)byteCount, () => $"write {volume}:{sector}+{byteCount / 512} fua={forceUnitAccess}");
+        Note(
+            TraceKind.Disk,
+            sector,
+            (ulong)byteCount,
+            () => $"write {volume}:{sector}+{byteCount / 512} fua={forceUnitAccess}");
         byte[] bytes = Buffers.Pin(buffer);
         _cluster.Coverage.OnDataWrite(Node, volume, sector, byteCount, buffer);
         Data(volume).Write(
@@ -152,7 +156,9 @@ public sealed partial class SimHost
     private SimDisk Meta(int volume)
     {
         SimVolume target = Node.Volume(volume);
-        return target.IsOpen ? target.Meta : throw new SimulationException($"meta I/O on disk {volume}, which is not open");
+        return target.IsOpen
+            ? target.Meta
+            : throw new SimulationException($"meta I/O on disk {volume}, which is not open");
     }
 
     private static void CheckMeta(long byteOffset, int byteCount)

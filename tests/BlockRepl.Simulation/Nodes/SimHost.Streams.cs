@@ -63,7 +63,8 @@ public sealed partial class SimHost
     }
 
     public void SendPayload(
-        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount, SendToken token)
+        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount,
+        SendToken token)
     {
         SimStream? target = StreamToSend(stream);
         Buffers.Pin(buffer);
@@ -158,7 +159,9 @@ public sealed partial class SimHost
         !IsDead && _streams.TryGetValue(socket.Id, out SimStream? stream) && !stream.Closed ? stream : null;
 
     private SimStream? StreamToSend(StreamId id) =>
-        _streams.TryGetValue(id.Value, out SimStream? stream) && !stream.Closed && !stream.Socket.IsClosed ? stream : null;
+        _streams.TryGetValue(id.Value, out SimStream? stream) && !stream.Closed && !stream.Socket.IsClosed
+            ? stream
+            : null;
 
     private void Pump(SimStream stream)
     {

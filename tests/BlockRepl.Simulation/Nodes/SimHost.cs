@@ -5,8 +5,8 @@ using BlockRepl.Simulation.Net;
 namespace BlockRepl.Simulation.Nodes;
 
 /// <summary>
-/// One process of a node: it carries out what the core asks, and feeds it events. After a crash a new host with a new core
-/// takes its place; what was under way for the old one is forgotten.
+/// One process of a node: it carries out what the core asks, and feeds it events. After a crash a new host with a new
+/// core takes its place; what was under way for the old one is forgotten.
 /// </summary>
 public sealed partial class SimHost : ICoreHost, ISocketOwner
 {
@@ -116,8 +116,11 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
         }
 
         _armedNs = deadline;
-        long late = _rng.Percent(5) ? _rng.Between(0, 20 * Duration.Millisecond) : _rng.Between(0, 200 * Duration.Microsecond);
-        _cluster.Queue.At(Math.Max(deadline - _clockOffsetNs, _cluster.Queue.NowNs) + 1000 + late, () => OnTimer(deadline));
+        long late = _rng.Percent(5)
+            ? _rng.Between(0, 20 * Duration.Millisecond)
+            : _rng.Between(0, 200 * Duration.Microsecond);
+        _cluster.Queue.At(
+            Math.Max(deadline - _clockOffsetNs, _cluster.Queue.NowNs) + 1000 + late, () => OnTimer(deadline));
     }
 
     private void OnTimer(long armedFor)
@@ -160,7 +163,11 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
     public void RunHandler(IoToken token, HandlerKind handler, int volume)
     {
         int exitCode = Node.HandlerExitCode(handler);
-        Note(TraceKind.Handler, (ulong)handler, (ulong)exitCode, () => $"handler {handler} of volume {volume} exits {exitCode}");
+        Note(
+            TraceKind.Handler,
+            (ulong)handler,
+            (ulong)exitCode,
+            () => $"handler {handler} of volume {volume} exits {exitCode}");
         After(_rng.Between(1, 50) * Duration.Millisecond, core => core.OnHandlerDone(NowNs, token, exitCode));
     }
 

@@ -78,4 +78,5 @@ internal sealed class SimStream(SimSocket socket)
 }
 
 /// <summary>Bytes to send: a copied packet, or a payload in a buffer of the core.</summary>
-internal readonly record struct OutgoingItem(byte[]? Bytes, BufferHandle Buffer, int Count, SendToken Token, bool IsPayload);
+internal readonly record struct OutgoingItem(
+    byte[]? Bytes, BufferHandle Buffer, int Count, SendToken Token, bool IsPayload);

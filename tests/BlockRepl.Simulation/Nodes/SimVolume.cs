@@ -27,7 +27,8 @@ public sealed class SimVolume(int number, SimDisk data, SimDisk meta, BackingDis
     /// <summary>What create-md leaves on the disk.</summary>
     public void CreateMetaData()
     {
-        foreach (MetaDataStep step in Core.MetaData.CreateMetaData.Steps(Layout, Core.MetaData.CreateMetaData.NewSuperBlock(Layout)))
+        foreach (MetaDataStep step in Core.MetaData.CreateMetaData.Steps(
+            Layout, Core.MetaData.CreateMetaData.NewSuperBlock(Layout)))
         {
             if (!step.IsFlush)
             {

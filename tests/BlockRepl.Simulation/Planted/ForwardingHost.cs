@@ -8,7 +8,8 @@ namespace BlockRepl.Simulation.Planted;
 public class ForwardingHost(ICoreHost inner) : ICoreHost
 {
     /// <summary>The real host below all layers.</summary>
-    protected SimHost Host { get; } = inner as SimHost ?? throw new ArgumentException("a layer goes directly over a host");
+    protected SimHost Host { get; } = inner as SimHost
+        ?? throw new ArgumentException("a layer goes directly over a host");
 
     public virtual ulong NextRandom() => Host.NextRandom();
 
@@ -45,7 +46,8 @@ public class ForwardingHost(ICoreHost inner) : ICoreHost
     public virtual void Send(StreamId stream, ReadOnlySpan<byte> packet) => Host.Send(stream, packet);
 
     public virtual void SendPayload(
-        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount, SendToken token) =>
+        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount,
+        SendToken token) =>
         Host.SendPayload(stream, head, digest, buffer, byteCount, token);
 
     public virtual StreamBacklog GetBacklog(StreamId stream) => Host.GetBacklog(stream);
@@ -54,7 +56,8 @@ public class ForwardingHost(ICoreHost inner) : ICoreHost
 
     public virtual void ReleaseBuffer(BufferHandle buffer) => Host.ReleaseBuffer(buffer);
 
-    public virtual void CopyBuffer(BufferHandle from, BufferHandle to, int byteCount) => Host.CopyBuffer(from, to, byteCount);
+    public virtual void CopyBuffer(BufferHandle from, BufferHandle to, int byteCount) =>
+        Host.CopyBuffer(from, to, byteCount);
 
     public virtual bool IsZero(BufferHandle buffer, int byteCount) => Host.IsZero(buffer, byteCount);
 
@@ -65,9 +68,11 @@ public class ForwardingHost(ICoreHost inner) : ICoreHost
 
     public virtual void DeviceChanged(int volume) => Host.DeviceChanged(volume);
 
-    public virtual void CompleteCommand(CommandToken token, in CommandResult result) => Host.CompleteCommand(token, result);
+    public virtual void CompleteCommand(CommandToken token, in CommandResult result) =>
+        Host.CompleteCommand(token, result);
 
-    public virtual void RunHandler(IoToken token, HandlerKind handler, int volume) => Host.RunHandler(token, handler, volume);
+    public virtual void RunHandler(IoToken token, HandlerKind handler, int volume) =>
+        Host.RunHandler(token, handler, volume);
 
     public virtual void Log(CoreLogLevel level, int volume, string message) => Host.Log(level, volume, message);
 }

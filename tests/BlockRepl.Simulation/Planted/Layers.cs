@@ -65,7 +65,8 @@ internal sealed class AnswerRequestsEarly(ICoreHost inner) : ForwardingHost(inne
     private readonly HashSet<ulong> _answered = [];
 
     public override void SendPayload(
-        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount, SendToken token)
+        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount,
+        SendToken token)
     {
         if (Host.Node.FrontEnd.FindWrite(buffer) is { } request && _answered.Add(request))
         {
@@ -119,7 +120,8 @@ internal sealed class StaleResync(ICoreHost inner) : ForwardingHost(inner)
     private byte[]? _before;
 
     public override void SendPayload(
-        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount, SendToken token)
+        StreamId stream, ReadOnlySpan<byte> head, DigestAlgorithm digest, BufferHandle buffer, int byteCount,
+        SendToken token)
     {
         if (Packets.CommandOf(head) == Command.RsDataReply)
         {

@@ -6,7 +6,8 @@ using BlockRepl.Simulation.Nodes;
 namespace BlockRepl.Simulation.Runs;
 
 /// <summary>What happens to the pair in a random run: one act after the other, by weights, until stopped.</summary>
-internal sealed class Acts(SimCluster cluster, RunSettings settings, Rng rng, Operator keeper, FaultInjector faults, Workload workload)
+internal sealed class Acts(
+    SimCluster cluster, RunSettings settings, Rng rng, Operator keeper, FaultInjector faults, Workload workload)
 {
     private bool _stopped;
     private bool _splitBrainDone;
@@ -36,7 +37,8 @@ internal sealed class Acts(SimCluster cluster, RunSettings settings, Rng rng, Op
 
         int[] weights =
         [
-            settings.CrashWeight, settings.NetworkWeight, settings.DiskFaultWeight, settings.AdminWeight, settings.RoleWeight,
+            settings.CrashWeight, settings.NetworkWeight, settings.DiskFaultWeight, settings.AdminWeight,
+            settings.RoleWeight,
             settings.VerifyWeight, 2,
         ];
         int roll = rng.Below(weights.Sum());
@@ -97,7 +99,8 @@ internal sealed class Acts(SimCluster cluster, RunSettings settings, Rng rng, Op
             }
         }
 
-        keeper.LeaveAlone(node, rng.Pick(100, 1000, 8000) * Duration.Millisecond + rng.Between(0, 1000) * Duration.Millisecond);
+        keeper.LeaveAlone(
+            node, rng.Pick(100, 1000, 8000) * Duration.Millisecond + rng.Between(0, 1000) * Duration.Millisecond);
     }
 
     private void Administer()
@@ -148,7 +151,8 @@ internal sealed class Acts(SimCluster cluster, RunSettings settings, Rng rng, Op
         {
             Count("invalidate", () => node.Command(new AdminCommand.Invalidate(volume, false)));
         }
-        else if (Operator.IsPrimary(node) && CurrencyTracker.IsWhole(node, volume) && cluster.Content.IsCurrent(node.Index))
+        else if (Operator.IsPrimary(node) && CurrencyTracker.IsWhole(node, volume)
+            && cluster.Content.IsCurrent(node.Index))
         {
             Count("invalidate-remote", () => node.Command(new AdminCommand.Invalidate(volume, true)));
         }
@@ -191,7 +195,8 @@ internal sealed class Acts(SimCluster cluster, RunSettings settings, Rng rng, Op
         {
             workload.Stop();
             long pause = rng.Between(3000, 6000) * Duration.Millisecond;
-            cluster.Queue.After(pause - (2 * Duration.Second), () => CheckAfterRest(cluster.Nodes.Sum(n => n.FrontEnd.Answered)));
+            cluster.Queue.After(
+                pause - (2 * Duration.Second), () => CheckAfterRest(cluster.Nodes.Sum(n => n.FrontEnd.Answered)));
             cluster.Queue.After(pause + Duration.Millisecond, () =>
             {
                 if (!_stopped)
@@ -207,7 +212,8 @@ internal sealed class Acts(SimCluster cluster, RunSettings settings, Rng rng, Op
         bool was = cluster.IsAtRest();
         cluster.Queue.After(2 * Duration.Second, () =>
         {
-            if (was && cluster.IsAtRest() && cluster.Network.IsQuiet && answered == cluster.Nodes.Sum(n => n.FrontEnd.Answered))
+            if (was && cluster.IsAtRest() && cluster.Network.IsQuiet
+                && answered == cluster.Nodes.Sum(n => n.FrontEnd.Answered))
             {
                 cluster.CheckAtRest();
             }
@@ -217,8 +223,10 @@ internal sealed class Acts(SimCluster cluster, RunSettings settings, Rng rng, Op
     /// <summary>A deliberate split brain: the link is silent, and both nodes are promoted and written to.</summary>
     private void SplitBrain()
     {
-        if (cluster.Content.IsForked || !cluster.Nodes.All(n => n.IsUp && cluster.Content.IsCurrent(n.Index) && n.CommandsRunning == 0)
-            || !Enumerable.Range(0, settings.Options.Volumes).All(v => cluster.Nodes.All(n => CurrencyTracker.IsWhole(n, v))))
+        if (cluster.Content.IsForked
+            || !cluster.Nodes.All(n => n.IsUp && cluster.Content.IsCurrent(n.Index) && n.CommandsRunning == 0)
+            || !Enumerable.Range(0, settings.Options.Volumes)
+                .All(v => cluster.Nodes.All(n => CurrencyTracker.IsWhole(n, v))))
         {
             return;
         }

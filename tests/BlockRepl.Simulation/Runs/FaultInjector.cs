@@ -31,7 +31,9 @@ internal sealed class FaultInjector(SimCluster cluster, Rng rng)
     }
 
     public IEnumerable<(string Kind, int Hits)> DiskFaultHits() =>
-        Disks().SelectMany(d => d.Faults.Concat(d.RetiredFaults)).Where(f => f.Hits > 0).Select(f => ("disk-" + f.Kind, f.Hits));
+        Disks().SelectMany(d => d.Faults.Concat(d.RetiredFaults))
+            .Where(f => f.Hits > 0)
+            .Select(f => ("disk-" + f.Kind, f.Hits));
 
     public void BreakNetwork()
     {
@@ -60,7 +62,8 @@ internal sealed class FaultInjector(SimCluster cluster, Rng rng)
         SimNode node = cluster.Nodes[rng.Below(2)];
         SimVolume volume = node.Volumes[rng.Below(node.Volumes.Count)];
         DiskFaultKind kind = rng.Pick(
-            DiskFaultKind.ReadError, DiskFaultKind.WriteError, DiskFaultKind.Stall, DiskFaultKind.Stall, DiskFaultKind.FlushError);
+            DiskFaultKind.ReadError, DiskFaultKind.WriteError, DiskFaultKind.Stall, DiskFaultKind.Stall,
+            DiskFaultKind.FlushError);
         bool inMeta = rng.Percent(30);
         SimDisk disk = inMeta ? volume.Meta : volume.Data;
         long end = volume.Layout.SuperBlockOffset + SimDisk.PageBytes;
@@ -71,7 +74,9 @@ internal sealed class FaultInjector(SimCluster cluster, Rng rng)
         DiskFault fault = new(kind)
         {
             FirstByte = wide && !inMeta ? 0 : first,
-            EndByte = inMeta ? Math.Max(end, first + SimDisk.PageBytes) : wide ? long.MaxValue : first + rng.Skewed(512, 4 << 20),
+            EndByte = inMeta ? Math.Max(end, first + SimDisk.PageBytes)
+                : wide ? long.MaxValue
+                : first + rng.Skewed(512, 4 << 20),
             Times = rng.Pick(1, 1, 3, 20),
             OneIn = wide ? rng.Pick(1, 10, 50) : 1,
             StallNs = rng.Between(100, 3000) * Duration.Millisecond,
@@ -84,7 +89,8 @@ internal sealed class FaultInjector(SimCluster cluster, Rng rng)
     private void Silence(int fromNode, long time)
     {
         cluster.Network.SetLink(fromNode, up: false);
-        cluster.Trace.Note(fromNode, (int)TraceKind.Fault, 20, (ulong)time, () => $"its sending falls silent for {time / 1e9:F3} s");
+        cluster.Trace.Note(
+            fromNode, (int)TraceKind.Fault, 20, (ulong)time, () => $"its sending falls silent for {time / 1e9:F3} s");
         Later(time, () => cluster.Network.SetLink(fromNode, up: true));
     }
 

@@ -4,7 +4,9 @@ using BlockRepl.Simulation.Net;
 
 namespace BlockRepl.Simulation.Runs;
 
-/// <summary>What one random run is made of, drawn from its seed. Rates are per run, so some runs have none of a kind.</summary>
+/// <summary>
+/// What one random run is made of, drawn from its seed. Rates are per run, so some runs have none of a kind.
+/// </summary>
 public sealed record RunSettings
 {
     public required SimOptions Options { get; init; }
@@ -97,7 +99,9 @@ public sealed record RunSettings
         bool large = peerMax >= 90 && rng.Percent(15);
         return new SimOptions
         {
-            DeviceBytes = large ? 400L << 20 : rng.Pick(9, 9, 17, 32) * (1L << 20) + (rng.Percent(20) ? 512 * rng.Below(100) : 0),
+            DeviceBytes = large
+                ? 400L << 20
+                : rng.Pick(9, 9, 17, 32) * (1L << 20) + (rng.Percent(20) ? 512 * rng.Below(100) : 0),
             Volumes = peerMax >= 100 && rng.Percent(15) ? 2 : 1,
             ExternalMetaData = rng.Percent(30),
             VolatileCache = volatileCache,
@@ -118,11 +122,16 @@ public sealed record RunSettings
         return new NetOptions
         {
             Protocol = protocol,
-            IntegrityAlgorithm = rng.Pick(DigestAlgorithm.None, DigestAlgorithm.None, DigestAlgorithm.Md5, DigestAlgorithm.Crc32c),
+            IntegrityAlgorithm =
+                rng.Pick(DigestAlgorithm.None, DigestAlgorithm.None, DigestAlgorithm.Md5, DigestAlgorithm.Crc32c),
             VerifyAlgorithm = rng.Pick(DigestAlgorithm.Md5, DigestAlgorithm.Crc32c, DigestAlgorithm.Sha1),
-            ChecksumAlgorithm = rng.Percent(30) ? rng.Pick(DigestAlgorithm.Md5, DigestAlgorithm.Crc32c) : DigestAlgorithm.None,
+            ChecksumAlgorithm = rng.Percent(30)
+                ? rng.Pick(DigestAlgorithm.Md5, DigestAlgorithm.Crc32c)
+                : DigestAlgorithm.None,
             ChecksumsAfterCrashOnly = rng.Percent(30),
-            AuthAlgorithm = rng.Percent(30) ? rng.Pick(DigestAlgorithm.Md5, DigestAlgorithm.Sha1, DigestAlgorithm.Sha256) : DigestAlgorithm.None,
+            AuthAlgorithm = rng.Percent(30)
+                ? rng.Pick(DigestAlgorithm.Md5, DigestAlgorithm.Sha1, DigestAlgorithm.Sha256)
+                : DigestAlgorithm.None,
             SharedSecret = "a secret",
             UseRunLengthEncoding = rng.Percent(70),
             ConnectIntervalSeconds = (int)rng.Between(1, 10),
@@ -134,7 +143,9 @@ public sealed record RunSettings
                 AfterSplitBrain.DiscardZeroChanges, AfterSplitBrain.DiscardLeastChanges),
             AfterSplitBrain1Primary = rng.Pick(
                 AfterSplitBrain.Disconnect, AfterSplitBrain.Consensus, AfterSplitBrain.DiscardSecondary),
-            OnCongestion = protocol == ReplicationProtocol.A && rng.Percent(40) ? OnCongestion.PullAhead : OnCongestion.Block,
+            OnCongestion = protocol == ReplicationProtocol.A && rng.Percent(40)
+                ? OnCongestion.PullAhead
+                : OnCongestion.Block,
             CongestionFillSectors = 256,
             CongestionExtents = rng.Pick(1237, 67),
         };

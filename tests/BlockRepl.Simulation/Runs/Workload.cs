@@ -4,7 +4,9 @@ using BlockRepl.Simulation.Nodes;
 
 namespace BlockRepl.Simulation.Runs;
 
-/// <summary>The applications: on every node that is Primary they read, write, flush, discard and zero, by the run's mix.</summary>
+/// <summary>
+/// The applications: on every node that is Primary they read, write, flush, discard and zero, by the run's mix.
+/// </summary>
 internal sealed class Workload(SimCluster cluster, RunSettings settings, Rng rng)
 {
     private readonly List<(int Volume, ulong Sector)> _spots = [];
@@ -65,7 +67,8 @@ internal sealed class Workload(SimCluster cluster, RunSettings settings, Rng rng
 
         if (roll < settings.FlushPercent + settings.ZeroPercent)
         {
-            RequestKind kind = rng.Pick(RequestKind.Discard, RequestKind.WriteZeroesMayUnmap, RequestKind.WriteZeroesNoUnmap);
+            RequestKind kind =
+                rng.Pick(RequestKind.Discard, RequestKind.WriteZeroesMayUnmap, RequestKind.WriteZeroesNoUnmap);
             (int v, ulong s, int c) = Place(rng.Pick(4096, 1 << 20, 8 << 20));
             c = Math.Min(c, node.RunningHost.Core.GetDevice(v).MaxZeroBytes);
             node.FrontEnd.Submit(kind, v, s, c);

@@ -7,8 +7,8 @@ using BlockRepl.Simulation.Nodes;
 namespace BlockRepl.Simulation.Scenarios;
 
 /// <summary>
-/// Verbs to write a scenario with: each does one thing and waits until it is done, in virtual time. Nodes are "a" and "b".
-/// All checkers of <see cref="SimCluster"/> look on.
+/// Verbs to write a scenario with: each does one thing and waits until it is done, in virtual time. Nodes are "a" and
+/// "b". All checkers of <see cref="SimCluster"/> look on.
 /// </summary>
 public sealed class Scenario
 {
@@ -72,7 +72,8 @@ public sealed class Scenario
     public Scenario BothConnected()
     {
         Up(A).Up(B).Connect(A).Connect(B);
-        return Until(() => IsConnected(A) && IsConnected(B), "both nodes are connected").Wait(200 * Duration.Millisecond);
+        return Until(() => IsConnected(A) && IsConnected(B), "both nodes are connected")
+            .Wait(200 * Duration.Millisecond);
     }
 
     /// <summary>Both up, connected and declared equal without a sync; a is Primary.</summary>
@@ -98,7 +99,8 @@ public sealed class Scenario
     public Scenario Write(SimNode node, ulong sector, int byteCount, bool forceUnitAccess = false) =>
         Request(node, RequestKind.Write, sector, byteCount, forceUnitAccess);
 
-    public Scenario Read(SimNode node, ulong sector, int byteCount) => Request(node, RequestKind.Read, sector, byteCount, false);
+    public Scenario Read(SimNode node, ulong sector, int byteCount) =>
+        Request(node, RequestKind.Read, sector, byteCount, false);
 
     public Scenario Flush(SimNode node) => Request(node, RequestKind.Flush, 0, 0, false);
 
@@ -201,7 +203,8 @@ public sealed class Scenario
         CommandResult result = Try(node, command);
         return result.Succeeded
             ? this
-            : throw new SimulationException($"{node.Name} refuses {command}: {result.Code} {result.Message}; {Cluster.Describe()}");
+            : throw new SimulationException(
+                $"{node.Name} refuses {command}: {result.Code} {result.Message}; {Cluster.Describe()}");
     }
 
     public CommandResult Try(SimNode node, AdminCommand command)

@@ -15,7 +15,8 @@ internal sealed class Capture : IDisposable
     {
         Path = path;
         _recorder = segment.Start(
-            Tool.Find("tcpdump")!, "-i", NetworkSegment.Tap, "-U", "-B", "65536", "-s", "0", "-w", path, "tcp port 7788");
+            Tool.Find("tcpdump")!, "-i", NetworkSegment.Tap, "-U", "-B", "65536", "-s", "0", "-w", path,
+            "tcp port 7788");
         string? line = _recorder.StandardError.ReadLine();
         while (line is not null && !line.Contains("listening on", StringComparison.Ordinal))
         {

@@ -12,7 +12,9 @@ internal readonly record struct Generations(ulong Current, ulong Bitmap, ulong H
     public static Generations Parse(string text)
     {
         string line = text.Split('\n').Last(l => l.Count(c => c == ':') >= 4);
-        ulong[] ids = [.. line.Split(':').Take(4).Select(id => ulong.Parse(id, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
+        ulong[] ids = line.Split(':').Take(4)
+            .Select(id => ulong.Parse(id, NumberStyles.HexNumber, CultureInfo.InvariantCulture))
+            .ToArray();
         return new Generations(ids[0], ids[1], ids[2], ids[3]);
     }
 

@@ -11,8 +11,9 @@ internal sealed partial record HostStatus(
     /// <summary>A minor that is not there.</summary>
     public static readonly HostStatus Absent = new("Unconfigured", "Unknown", "Unknown", "Unknown", "Unknown", 0, "");
 
-    public bool IsConnected => Connection is not ("Unconfigured" or "StandAlone" or "Disconnecting" or "Unconnected" or "Timeout"
-        or "BrokenPipe" or "NetworkFailure" or "ProtocolError" or "TearDown" or "WFConnection" or "WFReportParams");
+    public bool IsConnected =>
+        Connection is not ("Unconfigured" or "StandAlone" or "Disconnecting" or "Unconnected" or "Timeout"
+            or "BrokenPipe" or "NetworkFailure" or "ProtocolError" or "TearDown" or "WFConnection" or "WFReportParams");
 
     /// <summary>Connected, both disks good, nothing running, nothing marked.</summary>
     public bool IsInSync =>
@@ -25,8 +26,10 @@ internal sealed partial record HostStatus(
     /// <param name="text">What /proc/drbd holds.</param>
     public static HostStatus Parse(string text, int minor)
     {
-        Match match = new Regex($@"^ *{minor}: cs:(\S+)(?: ro:(\S+?)/(\S+) ds:(\S+?)/(\S+) (?:[ABC] )? *(\S+))?", RegexOptions.Multiline)
-            .Match(text);
+        Match match = Regex.Match(
+            text,
+            $@"^ *{minor}: cs:(\S+)(?: ro:(\S+?)/(\S+) ds:(\S+?)/(\S+) (?:[ABC] )? *(\S+))?",
+            RegexOptions.Multiline);
         if (!match.Success || !match.Groups[2].Success)
         {
             return Absent;
@@ -38,7 +41,8 @@ internal sealed partial record HostStatus(
         return new HostStatus(f[1], f[2], f[3], f[4], f[5], outOfSync, f[6]);
     }
 
-    public override string ToString() => $"cs:{Connection} ro:{Role}/{PeerRole} ds:{Disk}/{PeerDisk} {Flags} oos:{OutOfSyncKiB}";
+    public override string ToString() =>
+        $"cs:{Connection} ro:{Role}/{PeerRole} ds:{Disk}/{PeerDisk} {Flags} oos:{OutOfSyncKiB}";
 
     [GeneratedRegex(@"oos:(\d+)")]
     private static partial Regex OutOfSync();

@@ -7,8 +7,8 @@ using Xunit;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// The segment and the two nodes that all scripts of a run use. It is set up by the first script that asks for it; the guest
-/// stays on between scripts unless one cut its power.
+/// The segment and the two nodes that all scripts of a run use. It is set up by the first script that asks for it; the
+/// guest stays on between scripts unless one cut its power.
 /// </summary>
 public sealed class Laboratory : IDisposable
 {
@@ -19,7 +19,9 @@ public sealed class Laboratory : IDisposable
     private NetworkSegment? _segment;
     private Guest? _guest;
 
-    /// <summary>6.1 or 6.12: which of Debian 12's kernels; from the environment variable BLOCKREPL_INTEROP_KERNEL.</summary>
+    /// <summary>
+    /// 6.1 or 6.12: which of Debian 12's kernels; from the environment variable BLOCKREPL_INTEROP_KERNEL.
+    /// </summary>
     public static string Series { get; } = Environment.GetEnvironmentVariable("BLOCKREPL_INTEROP_KERNEL") ?? "6.1";
 
     internal string Folder => _folder!;

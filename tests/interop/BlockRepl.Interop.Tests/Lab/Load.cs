@@ -1,6 +1,8 @@
 namespace BlockRepl.Interop.Tests;
 
-/// <summary>How an application writes. Each stream has a part of the range of its own and one write in flight.</summary>
+/// <summary>
+/// How an application writes. Each stream has a part of the range of its own and one write in flight.
+/// </summary>
 internal sealed record LoadShape
 {
     public int Streams { get; init; } = 4;

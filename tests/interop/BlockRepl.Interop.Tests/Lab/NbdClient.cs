@@ -4,7 +4,9 @@ using System.Text;
 
 namespace BlockRepl.Interop.Tests;
 
-/// <summary>A blocking NBD client with one request at a time. An error of the device is an <see cref="IOException"/>.</summary>
+/// <summary>
+/// A blocking NBD client with one request at a time. An error of the device is an <see cref="IOException"/>.
+/// </summary>
 internal sealed class NbdClient : IDisposable
 {
     private const int OptionGo = 7;

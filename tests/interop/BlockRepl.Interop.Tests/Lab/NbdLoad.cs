@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// Writes through our NBD server and remembers what was answered: after a crash every sector must hold its last answered write
-/// or a later one that was on its way.
+/// Writes through our NBD server and remembers what was answered: after a crash every sector must hold its last
+/// answered write or a later one that was on its way.
 /// </summary>
 internal sealed class NbdLoad : Load
 {
@@ -54,7 +54,9 @@ internal sealed class NbdLoad : Load
         Join(seconds);
     }
 
-    /// <summary>The sectors of an image that hold neither their last answered write nor a later one; empty if nothing was lost.</summary>
+    /// <summary>
+    /// The sectors of an image that hold neither their last answered write nor a later one; empty if nothing was lost.
+    /// </summary>
     public List<string> Lost(string image)
     {
         var lost = new List<string>();
@@ -68,9 +70,12 @@ internal sealed class NbdLoad : Load
             {
                 ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>(share.AsSpan(sector * Sector, Sector));
                 uint found = words[0] == (Mark ^ stream.Seed) ? (uint)words[1] : 0;
-                if (found < stream.Answered[sector] || (found > 0 && words[2] != (ulong)((stream.From / Sector) + sector)))
+                if (found < stream.Answered[sector]
+                    || (found > 0 && words[2] != (ulong)((stream.From / Sector) + sector)))
                 {
-                    lost.Add($"sector {(stream.From / Sector) + sector}: write {stream.Answered[sector]} was answered, {found} is there");
+                    lost.Add(
+                        $"sector {(stream.From / Sector) + sector}: "
+                        + $"write {stream.Answered[sector]} was answered, {found} is there");
                 }
             }
         }
@@ -95,7 +100,8 @@ internal sealed class NbdLoad : Load
         {
             if (!stream.Thread.Join(TimeSpan.FromSeconds(seconds)))
             {
-                throw new TimeoutException($"the load of seed {_seed} did not end within {seconds} s; {Done} writes are done");
+                throw new TimeoutException(
+                    $"the load of seed {_seed} did not end within {seconds} s; {Done} writes are done");
             }
         }
     }
@@ -154,7 +160,9 @@ internal sealed class NbdLoad : Load
             }
         }
 
-        /// <summary>Two of three are whole blocks at a block's start, as file systems write; the others are sectors anywhere.</summary>
+        /// <summary>
+        /// Two of three are whole blocks at a block's start, as file systems write; the others are sectors anywhere.
+        /// </summary>
         private void WriteOne(uint number)
         {
             int unit = _shape.LargestBytes >= Block && _random.Next(3) != 0 ? Block : Sector;

@@ -3,8 +3,8 @@ using BlockRepl.Nodes;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// A network namespace with a tap: our daemon has its end, QEMU puts the guest's network card on the other. A permanent wrong
-/// neighbour makes one direction silent without either end noticing, as a broken cable pair or a switch would.
+/// A network namespace with a tap: our daemon has its end, QEMU puts the guest's network card on the other. A permanent
+/// wrong neighbour makes one direction silent without either end noticing, as a broken cable pair or a switch would.
 /// </summary>
 internal sealed class NetworkSegment : IDisposable
 {

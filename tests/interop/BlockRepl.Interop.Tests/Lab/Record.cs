@@ -14,7 +14,8 @@ internal static partial class Record
             Path.Combine(folder, "results.txt"),
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{DateTime.Now:HH:mm:ss} {Laboratory.Series} {result} {time.TotalSeconds:F1} s {setup} {primary} {name}\n"));
+                $"{DateTime.Now:HH:mm:ss} {Laboratory.Series} {result} {time.TotalSeconds:F1} s {setup} "
+                + $"{primary} {name}\n"));
     }
 
     public static string FileName(string name)

@@ -18,7 +18,8 @@ public sealed class FirstSyncScripts(Laboratory laboratory)
             s.WaitInSync();
             s.MustBeEqual();
             s.Primary.Write(new LoadShape { Count = 60, LargestBytes = 64 << 10, FlushEvery = 7 }, seed: 12);
-            s.Primary.Write(new LoadShape { Count = 10, LargestBytes = 1 << 20, FlushEvery = 5, Streams = 2 }, seed: 13);
+            s.Primary.Write(
+                new LoadShape { Count = 10, LargestBytes = 1 << 20, FlushEvery = 5, Streams = 2 }, seed: 13);
             s.Primary.Write(new LoadShape { Count = 100, LargestBytes = 512, FlushEvery = 0 }, seed: 14);
             s.MustBeEqual();
         });
