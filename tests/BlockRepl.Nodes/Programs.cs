@@ -10,6 +10,9 @@ public static class Programs
 
     public static string Commands { get; } = Find("BlockRepl.Cli", "blockrepl");
 
+    /// <summary>The folder that holds BlockRepl.sln.</summary>
+    public static string RepositoryRoot { get; } = FindRoot();
+
     private static string Find(string project, string program)
     {
         string folder = Environment.GetEnvironmentVariable("BLOCKREPL_BIN")
@@ -20,7 +23,6 @@ public static class Programs
     private static string Configuration() =>
         AppContext.BaseDirectory.Contains("/Release/", StringComparison.Ordinal) ? "Release" : "Debug";
 
-    /// <summary>The folder that holds BlockRepl.sln.</summary>
     private static string FindRoot()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
