@@ -219,8 +219,12 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
             {
                 // A verify could not read: with no Primary to begin a generation, a new connection finds both to be the same.
                 SimNode victim = cluster.Nodes[1 - Preferred];
-                cluster.Content.GiveUp(victim.Index);
-                victim.Command(new AdminCommand.Invalidate(marked.Volume, false));
+                if (victim.IsUp && victim.CommandsRunning == 0)
+                {
+                    cluster.Content.GiveUp(victim.Index);
+                    victim.Command(new AdminCommand.Invalidate(marked.Volume, false));
+                }
+
                 return;
             }
 
@@ -235,16 +239,27 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
     private bool ForceOne()
     {
         SimNode node = cluster.Nodes[Preferred];
-        bool lost = cluster.Nodes.All(n => n.IsUp && n.Status.Count > 0)
-            && node.Status.Any(s => IsLost(s.Volume))
-            && node.Status.All(s => s.Disk >= DiskState.Inconsistent);
-        if (!lost)
+        if (!cluster.Nodes.All(n => n.IsUp && n.Status.Count > 0) || !node.Status.Any(s => IsLost(s.Volume)))
         {
             _lostSinceNs = long.MaxValue;
             return false;
         }
 
         _lostSinceNs = Math.Min(_lostSinceNs, cluster.Queue.NowNs);
+        if (cluster.Options.AgreedVersion < 91 && cluster.Queue.NowNs - _lostSinceNs > 30 * Duration.Second)
+        {
+            // Neither can attach next to the other: which is the newer needs version 91.
+            _lostSinceNs = long.MaxValue;
+            cluster.Content.GiveUp(1 - Preferred);
+            node.Peer.RecreateMetaData();
+            return true;
+        }
+
+        if (node.Status.Any(s => s.Disk < DiskState.Inconsistent))
+        {
+            return false;
+        }
+
         if (cluster.Queue.NowNs - _lostSinceNs < 10 * Duration.Second || cluster.Nodes.Any(n => n.CommandsRunning > 0))
         {
             return false;
