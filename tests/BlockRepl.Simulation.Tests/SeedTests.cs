@@ -70,9 +70,9 @@ public sealed class PlantedDefectTests
     public void A_planted_defect_is_found(string name)
     {
         PlantedBug bug = PlantedBugs.Find(name);
-        for (ulong seed = 1; seed <= 60; seed++)
+        for (ulong seed = 1; seed <= 120; seed++)
         {
-            if (new RandomRun(seed, null, bug.Layer).Run().Failure is not null)
+            if (new RandomRun(seed, null, bug).Run().Failure is not null)
             {
                 return;
             }

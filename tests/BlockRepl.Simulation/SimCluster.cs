@@ -3,6 +3,7 @@ using BlockRepl.Simulation.Checks;
 using BlockRepl.Simulation.Disk;
 using BlockRepl.Simulation.Net;
 using BlockRepl.Simulation.Nodes;
+using BlockRepl.Simulation.Planted;
 
 namespace BlockRepl.Simulation;
 
@@ -12,7 +13,7 @@ namespace BlockRepl.Simulation;
 /// </summary>
 public sealed class SimCluster
 {
-    private readonly Func<ICoreHost, ICoreHost>?[] _plants = new Func<ICoreHost, ICoreHost>?[2];
+    private PlantedBug? _plant;
     private readonly Rng _flips;
 
     public SimCluster(ulong seed, SimOptions options, Action<string>? traceSink = null)
@@ -59,10 +60,15 @@ public sealed class SimCluster
     /// <summary>Called after each batch of a node.</summary>
     public Action<SimNode>? BatchEnded { get; set; }
 
-    /// <summary>Puts a layer with a defect between a node's core and its host, from the next start of the node on.</summary>
-    public void Plant(int node, Func<ICoreHost, ICoreHost> layer) => _plants[node] = layer;
+    /// <summary>Both nodes have a defect from their next start on.</summary>
+    public void Plant(PlantedBug bug) => _plant = bug;
 
-    internal Func<ICoreHost, ICoreHost> PlantFor(SimNode node) => _plants[node.Index] ?? (static host => host);
+    internal SimHost NewHost(SimNode node)
+    {
+        SimHost host = new(this, node, Rng.Fork(), Options.Resource(node.Index), _plant?.Layer ?? (static h => h));
+        _plant?.Core?.Invoke(host.Core.Faults);
+        return host;
+    }
 
     public bool Step(long untilNs) => Queue.Step(untilNs);
 

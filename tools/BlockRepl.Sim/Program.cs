@@ -40,7 +40,7 @@ return root.Parse(args).Invoke();
 static int RunOne(ulong seed, PlantedBug? bug, bool brief)
 {
     using StreamWriter output = new(Console.OpenStandardOutput(), bufferSize: 1 << 16);
-    RandomRun run = new(seed, brief ? null : output.WriteLine, bug?.Layer);
+    RandomRun run = new(seed, brief ? null : output.WriteLine, bug);
     output.WriteLine(run.Settings);
     RunReport report = run.Run();
     if (brief)
@@ -65,7 +65,7 @@ static int RunMany(ulong from, ulong count, int jobs, PlantedBug? bug)
     ParallelOptions parallel = new() { MaxDegreeOfParallelism = jobs };
     Parallel.For(0L, (long)count, parallel, i =>
     {
-        RunReport report = new RandomRun(from + (ulong)i, null, bug?.Layer).Run();
+        RunReport report = new RandomRun(from + (ulong)i, null, bug).Run();
         totals.Add(report);
         if (report.Failure is not null)
         {

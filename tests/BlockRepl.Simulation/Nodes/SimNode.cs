@@ -62,7 +62,7 @@ public sealed class SimNode
         }
 
         _cluster.Network.SetHostUp(Index, true);
-        Host = new SimHost(_cluster, this, _cluster.Rng.Fork(), _cluster.Options.Resource(Index), _cluster.PlantFor(this));
+        Host = _cluster.NewHost(this);
         FrontEnd = new FrontEnd(_cluster, this);
         Host.Note(TraceKind.Fault, 0, 0, () => "starts");
         Refresh();

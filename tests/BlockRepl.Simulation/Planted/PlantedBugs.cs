@@ -1,16 +1,29 @@
 using System.Buffers.Binary;
 using BlockRepl.Core;
+using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
+using BlockRepl.Core.Resource;
+using BlockRepl.Simulation.Runs;
 
 namespace BlockRepl.Simulation.Planted;
 
 /// <summary>A defect that the checkers must find.</summary>
 /// <param name="Name">For the command line and the test.</param>
 /// <param name="What">What is wrong with it.</param>
-/// <param name="Layer">Makes the layer for a node.</param>
-public sealed record PlantedBug(string Name, string What, Func<int, Func<ICoreHost, ICoreHost>> Layer);
+/// <param name="Layer">Makes the layer between core and host; null = the defect is in the core.</param>
+public sealed record PlantedBug(string Name, string What, Func<ICoreHost, ICoreHost>? Layer = null)
+{
+    /// <summary>Makes the core itself do it wrong.</summary>
+    internal Action<CoreFaults>? Core { get; init; }
 
-/// <summary>Defects put between core and host: each lies about the disk or changes what is sent.</summary>
+    /// <summary>Tilts a run towards what the defect needs in order to show: for one that needs a rare moment.</summary>
+    internal Func<RunSettings, RunSettings> Tilt { get; init; } = static settings => settings;
+}
+
+/// <summary>
+/// Defects put between core and host, where each lies about the disk or changes what is sent, and defects of the core that it
+/// can be told to have.
+/// </summary>
 public static class PlantedBugs
 {
     public static IReadOnlyList<PlantedBug> All { get; } =
@@ -28,13 +41,79 @@ public static class PlantedBugs
         Bug("ack-names-wrong-sector", "write acks name the next block", h => new RewritePacket(h, Command.WriteAck, NextBlock)),
         Bug("skip-bitmap-write", "bitmap pages are reported written and not written", h => new SkipBitmapWrite(h)),
         Bug("leaked-buffer", "one in fifty buffers is not given back", h => new LeakBuffer(h)),
+        new("release-extent-at-ack", "an extent leaves the activity log at the ack, not at the barrier ack")
+        {
+            Core = f => f.ReleaseExtentAtAck = true,
+            Tilt = ManyExtents,
+        },
+        new("complete-before-peer", "a write is answered when the own disk has it")
+        {
+            Core = f => f.CompleteBeforePeer = true,
+            Tilt = SlowNetworkAndCrashes,
+        },
+        new("no-bits-on-connection-loss", "acked writes are not marked when the connection ends")
+        {
+            Core = f => f.SkipBitsOnConnectionLoss = true,
+        },
+        new("resync-without-lock", "resync answers do not wait for writes under way")
+        {
+            Core = f => f.ReplyResyncWithoutLock = true,
+            Tilt = SlowDisksAndCuts,
+        },
     ];
 
     public static PlantedBug Find(string name) =>
         All.FirstOrDefault(b => b.Name == name)
         ?? throw new ArgumentException($"no defect '{name}'; there are: {string.Join(", ", All.Select(b => b.Name))}");
 
-    private static PlantedBug Bug(string name, string what, Func<ICoreHost, ICoreHost> layer) => new(name, what, _ => layer);
+    private static PlantedBug Bug(string name, string what, Func<ICoreHost, ICoreHost> layer) => new(name, what, layer);
+
+    private static RunSettings ManyExtents(RunSettings drawn) => drawn with
+    {
+        Options = drawn.Options with
+        {
+            DeviceBytes = 400 << 20,
+            PeerMaxVersion = 101,
+            Net = drawn.Options.Net with { Protocol = ReplicationProtocol.A, OnCongestion = OnCongestion.Block },
+            Disk = drawn.Options.Disk with { ActivityLogExtents = 67, ActivityLogUpdates = true },
+        },
+        SkipInitialSync = true,
+        HotSpots = 0,
+        ReadPercent = 0,
+        MaxRequestsRunning = 32,
+        MeanThinkNs = 20 * Duration.Millisecond,
+        NetworkWeight = 10,
+    };
+
+    private static RunSettings SlowNetworkAndCrashes(RunSettings drawn) => drawn with
+    {
+        Options = drawn.Options with
+        {
+            MaxDiskLatencyNs = 200 * Duration.Microsecond,
+            Net = drawn.Options.Net with { Protocol = ReplicationProtocol.C },
+            Network = drawn.Options.Network with { MinLatencyNs = 2 * Duration.Millisecond, MaxLatencyNs = 20 * Duration.Millisecond },
+        },
+        HotSpots = 3,
+        ReadPercent = 50,
+        CrashWeight = 6,
+        NetworkWeight = 10,
+        MeanActNs = 500 * Duration.Millisecond,
+    };
+
+    private static RunSettings SlowDisksAndCuts(RunSettings drawn) => drawn with
+    {
+        Options = drawn.Options with
+        {
+            MaxDiskLatencyNs = 10 * Duration.Millisecond,
+            Network = drawn.Options.Network with { MaxLatencyNs = 100 * Duration.Microsecond },
+        },
+        HotSpots = 3,
+        ReadPercent = 0,
+        MaxRequestsRunning = 32,
+        MeanThinkNs = 20 * Duration.Millisecond,
+        NetworkWeight = 10,
+        MeanActNs = 500 * Duration.Millisecond,
+    };
 
     private static void CountOneMore(Span<byte> body) =>
         BinaryPrimitives.WriteUInt32BigEndian(body[4..], BinaryPrimitives.ReadUInt32BigEndian(body[4..]) + 1);

@@ -4,6 +4,7 @@ using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 using BlockRepl.Simulation.Checks;
 using BlockRepl.Simulation.Nodes;
+using BlockRepl.Simulation.Planted;
 
 namespace BlockRepl.Simulation.Runs;
 
@@ -49,16 +50,16 @@ public sealed class RandomRun
     /// <param name="seed">Everything follows from it.</param>
     /// <param name="traceSink">Takes every line of the trace as it happens; null keeps only the last ones.</param>
     /// <param name="plant">A defect to put into the nodes; null = none.</param>
-    public RandomRun(ulong seed, Action<string>? traceSink = null, Func<int, Func<ICoreHost, ICoreHost>>? plant = null)
+    public RandomRun(ulong seed, Action<string>? traceSink = null, PlantedBug? plant = null)
     {
         _seed = seed;
         _rng = new Rng(seed ^ 0xB10C);
         _settings = DrawMore(RunSettings.Draw(_rng), seed);
+        _settings = plant?.Tilt(_settings) ?? _settings;
         _cluster = new SimCluster(seed, _settings.Options, traceSink) { BatchEnded = OnBatchEnded };
         if (plant is not null)
         {
-            _cluster.Plant(0, plant(0));
-            _cluster.Plant(1, plant(1));
+            _cluster.Plant(plant);
         }
 
         _keeper = new Operator(_cluster, _rng.Fork());
