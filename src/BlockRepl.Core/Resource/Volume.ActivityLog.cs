@@ -173,18 +173,31 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// With every bit set and nobody connected the log can say nothing new. The bits must have gone to the disk: 1. the set is
-    /// forgotten while a page lacks bits; 2. the log is resumed, and its next transaction no longer names the page's extents;
+    /// With every bit set and nobody connected the log can say nothing new. The bits must be durable: 1. the set is forgotten
+    /// while a page lacks bits; 2. the log is resumed, and its next transaction no longer names the page's extents;
     /// 3. power fails, and nothing on disk names them.
     /// </summary>
-    private void SuspendLogIfAllSet()
+    private IEnumerable<Func<bool>> SuspendLogIfAllSet()
+    {
+        if (!MaySuspendLog())
+        {
+            yield break;
+        }
+
+        IoBatch batch = new();
+        FlushMeta(batch);
+        yield return () => batch.IsDone;
+        if (!batch.Failed && MaySuspendLog())
+        {
+            LogSuspended = Log!.Reset();
+        }
+    }
+
+    private bool MaySuspendLog()
     {
         bool allSet = Bitmap is not null && Bitmap.BitCount > 0 && Bitmap.SetCount == Bitmap.BitCount
             && Bitmap.NextDirtyPage(0) < 0;
-        if (allSet && !IsConnected(State) && Log is not null && !LogSuspended && Log.Reset())
-        {
-            LogSuspended = true;
-        }
+        return allSet && !IsConnected(State) && Log is not null && !LogSuspended;
     }
 
     /// <summary>

@@ -269,7 +269,7 @@ internal sealed partial class Volume
         }
 
         SetUuids(Uuids.WithRole(State.Role == Role.Primary));
-        SuspendLogIfAllSet();
+        LogSuspended = MaySuspendLog() && Log!.Reset();
         _host.DeviceChanged(Number);
     }
 

@@ -256,8 +256,10 @@ internal sealed partial class Volume
             // P_UUIDS in time: it must not be the last word.
             SendState();
         }
-        else if (!HasDisk && (State.Connection == ConnectionState.Connected || State.Role == Role.Primary))
+        else if (!HasDisk && (State.Role == Role.Primary
+            || (State.Connection == ConnectionState.Connected && (packet.Flags & UuidFlags.Inconsistent) == 0)))
         {
+            // Not from an Inconsistent copy: this node's own disk, which may have newer data, could never be attached again.
             ExposedUuid = packet.Uuids.Current;
         }
     }
@@ -314,6 +316,12 @@ internal sealed partial class Volume
 
             connection = ConnectionOf(verdict.Direction);
             own = State.Disk == DiskState.Negotiating && connection != ConnectionState.WFBitMapT ? _negotiatedDisk : State.Disk;
+        }
+
+        else if (own == DiskState.Negotiating && peer.Disk < DiskState.Negotiating && connection == ConnectionState.Connected)
+        {
+            // The peer has no disk with which this one could be compared.
+            own = _negotiatedDisk;
         }
 
         AdoptPeerState(peer, peerDisk, connection, own, first);

@@ -41,7 +41,10 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        SuspendLogIfAllSet();
+        foreach (Func<bool> wait in SuspendLogIfAllSet())
+        {
+            yield return wait;
+        }
     }
 
     public IEnumerable<Func<bool>> RotateIfWanted() =>
@@ -312,7 +315,10 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        SuspendLogIfAllSet();
+        foreach (Func<bool> wait in SuspendLogIfAllSet())
+        {
+            yield return wait;
+        }
     }
 
     /// <summary>The resize command's local half; a positive number is DRBD's error code.</summary>

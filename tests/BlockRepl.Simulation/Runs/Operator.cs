@@ -20,6 +20,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
     /// <summary>The nodes have a history of their own each, and one of them has said so.</summary>
     private bool _refused;
     private bool _recreated;
+    private readonly int[] _attachTries = new int[2];
     private readonly long[] _oddSinceNs = [long.MaxValue, long.MaxValue];
 
     /// <summary>The node that should be Primary; the other takes over if it cannot be.</summary>
@@ -97,6 +98,14 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         {
             if (status.Disk == DiskState.Diskless && !node.Volume(status.Volume).IsOpen)
             {
+                if (cluster.Options.AgreedVersion < 91 && ++_attachTries[node.Index] % 40 == 0)
+                {
+                    // Refused by the peer for ever: which data are newer needs version 91.
+                    cluster.Content.GiveUp(node.Index);
+                    node.RecreateMetaData();
+                    return;
+                }
+
                 Attach(node, status.Volume);
                 return;
             }
