@@ -1,11 +1,10 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using BlockRepl.Nodes;
 
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>The guest's own writing program, in the background of its shell.</summary>
-internal sealed partial class GuestLoad : Load
+internal sealed class GuestLoad : Load
 {
     private const string Output = "/tmp/load.out";
     private readonly Guest _guest;
@@ -18,14 +17,16 @@ internal sealed partial class GuestLoad : Load
             ? shape.Length
             : long.Parse(guest.Run($"blockdev --getsize64 {device}").OrThrow(), CultureInfo.InvariantCulture) - shape.From;
         guest.Run(
-            $"rm -f /tmp/load.stop {Output}; (load {device} {shape.From} {size} {seed} {shape.Count} {shape.LargestBytes} "
+            $"rm -f /tmp/load.stop /tmp/load.done {Output}; (load {device} {shape.From} {size} {seed} {shape.Count} {shape.LargestBytes} "
             + $"{shape.Streams} {shape.FlushEvery} >{Output} 2>&1; echo ended $? >>{Output}) &").OrThrow();
     }
 
     public override bool HasFailed => !_guest.HasPower || Read().Contains("ended 1", StringComparison.Ordinal);
 
-    /// <summary>Known only after the end.</summary>
-    public override long Done => Wrote().Matches(Read()).Sum(m => long.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture));
+    public override long Done => _guest.HasPower
+        ? _guest.Run("cat /tmp/load.done").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Sum(l => long.TryParse(l, CultureInfo.InvariantCulture, out long count) ? count : 0)
+        : 0;
 
     public override void WaitForEnd(int seconds = 120)
     {
@@ -55,7 +56,4 @@ internal sealed partial class GuestLoad : Load
     }
 
     private string Read() => _guest.Run($"cat {Output}").Output;
-
-    [GeneratedRegex(@"wrote (\d+)")]
-    private static partial Regex Wrote();
 }

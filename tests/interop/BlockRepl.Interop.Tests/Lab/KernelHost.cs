@@ -60,6 +60,20 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
 
     public override void EndSilence() => guest.Run($"arp -d {NetworkSegment.OurAddress}").OrThrow();
 
+    /// <summary>Ends one of the two TCP connections of the replication; the peer gets a reset.</summary>
+    /// <param name="index">0 or 1: by the order of their ports.</param>
+    public void ResetSocket(int index) =>
+        guest.Run(
+            $"""
+            ports=$(ss -Htn state established | awk '/:7788/ {LeftBrace} print $3, $4 {RightBrace}' | sort | sed -n {index + 1}p)
+            set -- $ports
+            [ -n "$1" ] || exit 9
+            ss -K sport = :$(echo $1 | sed 's/.*://') and dport = :$(echo $2 | sed 's/.*://')
+            """).OrThrow();
+
+    private const string LeftBrace = "{";
+    private const string RightBrace = "}";
+
     private const string ForgetAll =
         """
         touch /tmp/load.stop

@@ -25,6 +25,7 @@ internal sealed class Scenario : IDisposable
     private readonly List<string> _story = [];
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private long _consoleStart;
+    private int _seed = 100;
     private Capture? _capture;
 
     private Scenario(Laboratory laboratory, Side primary, Configuration configuration)
@@ -36,10 +37,10 @@ internal sealed class Scenario : IDisposable
         (Primary, Secondary) = primary == Side.BlockRepl ? ((Host)BlockRepl, (Host)Kernel) : (Kernel, BlockRepl);
     }
 
-    /// <summary>The node that begins as Primary.</summary>
-    public Host Primary { get; }
+    /// <summary>The node that is Primary now; it is the script that says so.</summary>
+    public Host Primary { get; private set; }
 
-    public Host Secondary { get; }
+    public Host Secondary { get; private set; }
 
     public BlockReplHost BlockRepl { get; }
 
@@ -79,6 +80,44 @@ internal sealed class Scenario : IDisposable
 
     /// <summary>Packets without which the script did not show what it should.</summary>
     public void Expect(params string[] packets) => _expected.UnionWith(packets);
+
+    /// <summary>Begins to write on the Primary.</summary>
+    public Load StartLoad(LoadShape? shape = null) => Primary.StartLoad(shape ?? new LoadShape(), NextSeed());
+
+    /// <summary>Begins to write on the Primary and waits until some writes are answered.</summary>
+    public Load StartLoadAndSeeIt(LoadShape? shape = null)
+    {
+        Load load = StartLoad(shape);
+        WaitForWrites(load);
+        return load;
+    }
+
+    /// <summary>Waits until more writes are answered.</summary>
+    public void WaitForWrites(Load load, int count = 40)
+    {
+        long target = load.Done + count;
+        Poll.Until(() => load.Done >= target || load.HasFailed, $"{count} more writes", 60, () => $"{load.Done} done, {Told()}");
+        Note($"{load.Done} writes are answered");
+    }
+
+    /// <summary>Writes so many times on the Primary.</summary>
+    public void Write(int count = 40, int largestBytes = 64 << 10) =>
+        Primary.Write(new LoadShape { Count = count, LargestBytes = largestBytes }, NextSeed());
+
+    /// <summary>The Primary becomes Secondary, then the other Primary.</summary>
+    public void ExchangeRoles()
+    {
+        Primary.Secondary();
+        TakeOver();
+    }
+
+    /// <summary>The other becomes Primary; the script now calls it so.</summary>
+    public void TakeOver()
+    {
+        Secondary.Primary();
+        (Primary, Secondary) = (Secondary, Primary);
+        Note($"{Primary.Name} is Primary");
+    }
 
     /// <summary>New meta data on both, both up, connected; nobody has good data yet.</summary>
     public void CreateAndConnect()
@@ -120,15 +159,55 @@ internal sealed class Scenario : IDisposable
         Note("in sync");
     }
 
-    /// <summary>Waits until both know that they are apart.</summary>
+    /// <summary>Waits until all that have power know that they are apart.</summary>
     public void WaitApart(int seconds = 60)
     {
-        foreach (Host host in Both.Where(h => h.HasPower))
-        {
-            host.WaitFor(s => !s.IsConnected, "end of the connection", seconds);
-            Note($"{host.Name} knows that the connection is gone: {host.Status()}");
-        }
+        var waiting = Both.Where(h => h.HasPower).ToList();
+        Poll.Until(
+            () =>
+            {
+                foreach (Host host in waiting.Where(h => !h.Status().IsConnected).ToList())
+                {
+                    Note($"{host.Name} knows that the connection is gone: {host.Status()}");
+                    waiting.Remove(host);
+                }
+
+                return waiting.Count == 0;
+            },
+            "end of the connection", seconds, () => string.Join('\n', waiting.Select(h => $"{h.Name}: {h.Status()}")));
     }
+
+    /// <summary>Waits until neither a resync nor a verify runs; both are connected.</summary>
+    public void WaitForNoResync(int seconds = 180) =>
+        Poll.Until(
+            () => Both.All(h => h.Status().Connection == "Connected"), "end of the resync", seconds,
+            () => string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status()}")));
+
+    /// <summary>Waits until one of them has given up; neither may ever call itself connected.</summary>
+    public void MustStayApart(int seconds = 60)
+    {
+        Poll.Until(
+            () =>
+            {
+                HostStatus[] states = [.. Both.Select(h => h.Status())];
+                Assert.DoesNotContain(states, h => h.IsConnected);
+                return states.Any(h => h.Connection == "StandAlone");
+            },
+            "one to give up", seconds, () => string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status()}")));
+        Note("apart: " + string.Join(", ", Both.Select(h => $"{h.Name} {h.Status()}")));
+    }
+
+    /// <summary>As <see cref="MustBeEqual"/>, for where DRBD itself counts the older generations differently.</summary>
+    public void MustHoldTheSameWhenInSync()
+    {
+        WaitInSync();
+        Assert.Equal(Primary.Generations().WithoutRoles().Current, Secondary.Generations().WithoutRoles().Current);
+        MustHoldTheSame();
+    }
+
+    /// <summary>The blocks of 4 KiB in which the disks differ.</summary>
+    public List<long> DifferentBlocks() => Disks.DifferentBlocks(
+        BlockRepl.Disks.Paths[Configuration.BackingDisk], Kernel.Disks.Paths[Configuration.BackingDisk], DeviceBytes());
 
     /// <summary>The disks hold the same bytes, the nodes know it, and both count the same generations.</summary>
     public void MustBeEqual()
@@ -141,8 +220,7 @@ internal sealed class Scenario : IDisposable
     /// <summary>The disks hold the same bytes.</summary>
     public void MustHoldTheSame()
     {
-        List<long> different = Disks.DifferentBlocks(
-            BlockRepl.Disks.Paths[Configuration.BackingDisk], Kernel.Disks.Paths[Configuration.BackingDisk], DeviceBytes());
+        List<long> different = DifferentBlocks();
         Assert.True(
             different.Count == 0,
             $"{different.Count} blocks differ: {string.Join(' ', different.Take(20))}\n{string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status()}"))}");
@@ -152,6 +230,10 @@ internal sealed class Scenario : IDisposable
     /// <summary>Size of the replicated device, as the kernel knows it.</summary>
     public long DeviceBytes() => long.Parse(
         _laboratory.Guest.Run("cat /sys/block/drbd0/size").OrThrow(), CultureInfo.InvariantCulture) * 512;
+
+    /// <summary>A configuration of its own for one node, which has no resource up.</summary>
+    public void ConfigureOne(Host host, Func<Configuration, Configuration> change) =>
+        host.Configure(change(Configuration).Text(BlockRepl.Disks));
 
     /// <summary>Another configuration for the same disks: both down, then up with it.</summary>
     public void Reconfigure(Func<Configuration, Configuration> change)
@@ -172,6 +254,8 @@ internal sealed class Scenario : IDisposable
     }
 
     public void Dispose() => _capture?.Dispose();
+
+    private int NextSeed() => ++_seed;
 
     private void Prepare()
     {
