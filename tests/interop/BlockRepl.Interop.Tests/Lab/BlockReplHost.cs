@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
 using BlockRepl.Nodes;
@@ -63,6 +64,25 @@ internal sealed class BlockReplHost : Host, IDisposable
         }
 
         Disks.Clear();
+    }
+
+    public override string HashOfDevice(long byteCount)
+    {
+        const int piece = 1 << 20;
+        using var client = new NbdClient(Node.NbdSocket, "r0/0");
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
+        for (long at = 0; at < byteCount; at += piece)
+        {
+            hash.AppendData(client.Read(at, (int)Math.Min(piece, byteCount - at)));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    public override void Discard(long offset, int bytes)
+    {
+        using var client = new NbdClient(Node.NbdSocket, "r0/0");
+        client.Trim(offset, bytes);
     }
 
     public override void Silence() => _segment.SilenceUs();

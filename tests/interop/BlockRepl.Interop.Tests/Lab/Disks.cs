@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 
 namespace BlockRepl.Interop.Tests;
 
@@ -37,6 +38,31 @@ internal sealed class Disks
         using FileStream file = File.Open(Paths[disk], FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         file.Position = (block * 4096) + 100;
         file.Write("damaged behind the back"u8);
+    }
+
+    /// <summary>MD5 of the first bytes; lower-case hexadecimal.</summary>
+    public string Hash(int disk, long byteCount)
+    {
+        using FileStream file = File.Open(Paths[disk], FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
+        byte[] buffer = new byte[1 << 20];
+        for (long at = 0; at < byteCount; at += buffer.Length)
+        {
+            int count = (int)Math.Min(buffer.Length, byteCount - at);
+            file.ReadExactly(buffer, 0, count);
+            hash.AppendData(buffer, 0, count);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>Takes the disk out of one node and puts it into the other, and the reverse; both have no power.</summary>
+    public static void Swap(Disks left, Disks right, int disk)
+    {
+        string aside = left.Paths[disk] + ".aside";
+        File.Move(left.Paths[disk], aside);
+        File.Move(right.Paths[disk], left.Paths[disk]);
+        File.Move(aside, right.Paths[disk]);
     }
 
     /// <summary>The blocks of 4 KiB that are not the same on both, up to a number of bytes.</summary>

@@ -41,6 +41,9 @@ internal sealed class Guest : IDisposable
 
     public bool HasPower => _machine is { HasExited: false };
 
+    /// <summary>How often it was switched on.</summary>
+    public int Starts { get; private set; }
+
     /// <summary>The serial line was left in the middle of an answer: only a new start helps.</summary>
     public bool IsLost { get; private set; }
 
@@ -61,6 +64,7 @@ internal sealed class Guest : IDisposable
         Poll.Until(() => !HasPower || Connects(), "QEMU's serial line");
         Receive("@@ready", BootSeconds);
         IsLost = false;
+        Starts++;
     }
 
     /// <summary>Cuts the power: nothing in the guest learns of it.</summary>

@@ -8,10 +8,12 @@ internal sealed class GuestLoad : Load
 {
     private const string Output = "/tmp/load.out";
     private readonly Guest _guest;
+    private readonly int _start;
 
     public GuestLoad(Guest guest, LoadShape shape, int seed, int volume)
     {
         _guest = guest;
+        _start = guest.Starts;
         string device = "/dev/drbd" + volume.ToString(CultureInfo.InvariantCulture);
         long size = shape.Length > 0
             ? shape.Length
@@ -21,9 +23,12 @@ internal sealed class GuestLoad : Load
             + $"{shape.Streams} {shape.FlushEvery} >{Output} 2>&1; echo ended $? >>{Output}) &").OrThrow();
     }
 
-    public override bool HasFailed => !_guest.HasPower || Read().Contains("ended 1", StringComparison.Ordinal);
+    /// <summary>The guest that it runs in has not lost its power since.</summary>
+    private bool IsThere => _guest.HasPower && !_guest.IsLost && _guest.Starts == _start;
 
-    public override long Done => _guest.HasPower
+    public override bool HasFailed => !IsThere || Read().Contains("ended 1", StringComparison.Ordinal);
+
+    public override long Done => IsThere
         ? _guest.Run("cat /tmp/load.done").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
             .Sum(l => long.TryParse(l, CultureInfo.InvariantCulture, out long count) ? count : 0)
         : 0;
@@ -40,7 +45,7 @@ internal sealed class GuestLoad : Load
 
     public override void Stop(int seconds = 120)
     {
-        if (_guest.HasPower)
+        if (IsThere)
         {
             _guest.Run("touch /tmp/load.stop").OrThrow();
             Poll.Until(() => Read().Contains("ended ", StringComparison.Ordinal), "the guest's load to stop", seconds, Read);
@@ -49,7 +54,7 @@ internal sealed class GuestLoad : Load
 
     public override void Dispose()
     {
-        if (_guest.HasPower && !_guest.IsLost)
+        if (IsThere)
         {
             _guest.Run("touch /tmp/load.stop");
         }

@@ -41,16 +41,30 @@ internal abstract class Host(Disks disks)
     /// <summary>Forgets resource and data: all disks are zero, nothing is configured.</summary>
     public abstract void Clear();
 
+    /// <summary>MD5 of the first bytes of the device, as an application reads them; lower-case hexadecimal.</summary>
+    public abstract string HashOfDevice(long byteCount);
+
+    /// <summary>Gives up the content of a range of the device.</summary>
+    public abstract void Discard(long offset, int bytes);
+
     /// <summary>What this node sends arrives nowhere; it hears the other.</summary>
     public abstract void Silence();
 
     public abstract void EndSilence();
 
-    public void CreateMetaData() => Do("create-md", "--force");
-
     public void Up() => Do("up");
 
-    public void Down() => Do("down");
+    /// <summary>A node that is just changing its state refuses for a moment.</summary>
+    public void Down()
+    {
+        ToolResult result = Try("down");
+        for (int again = 0; again < 20 && result.Everything.Contains("transient state", StringComparison.Ordinal); again++)
+        {
+            result = Try("down");
+        }
+
+        result.OrThrow();
+    }
 
     public void Primary() => Do("primary");
 

@@ -56,6 +56,11 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
         }
     }
 
+    public override string HashOfDevice(long byteCount) =>
+        guest.Run($"dd if=/dev/drbd0 bs=64k iflag=direct,count_bytes count={byteCount} 2>/dev/null | md5sum").OrThrow()[..32];
+
+    public override void Discard(long offset, int bytes) => guest.Run($"blkdiscard -o {offset} -l {bytes} /dev/drbd0").OrThrow();
+
     public override void Silence() => guest.Run($"arp -s {NetworkSegment.OurAddress} 02:00:00:00:00:98").OrThrow();
 
     public override void EndSilence() => guest.Run($"arp -d {NetworkSegment.OurAddress}").OrThrow();

@@ -15,7 +15,7 @@ internal sealed class Scenario : IDisposable
         ["malformed", "P_NEG_ACK", "P_NEG_DREPLY", "P_NEG_RS_DREPLY", "P_SUPERSEDED", "P_RETRY_WRITE", "P_WSAME", "P_DELAY_PROBE"];
 
     private static readonly string[] SignsOfTrouble =
-        ["BUG", "WARNING:", "ASSERT", "Digest", "ProtocolError", "nknown packet", "error receiving", "Call Trace", "LOGIC"];
+        ["BUG", "WARNING:", "ASSERT", "Digest", "ProtocolError", "nknown packet", "Call Trace", "LOGIC"];
 
     private static readonly string[] Evidence = ["capture.pcap", "drbd.conf", "blockrepl/log"];
 
@@ -49,6 +49,9 @@ internal sealed class Scenario : IDisposable
     public NetworkSegment Segment => _laboratory.Segment;
 
     public Configuration Configuration { get; private set; }
+
+    /// <summary>More options of create-md.</summary>
+    public string[] MetaDataOptions { get; set; } = [];
 
     /// <summary>Plays a script; the folder with what was kept of a failure is named in the exception.</summary>
     public static void Play(Laboratory laboratory, Side primary, Configuration configuration, Action<Scenario> script)
@@ -124,7 +127,7 @@ internal sealed class Scenario : IDisposable
     {
         foreach (Host host in Both)
         {
-            host.CreateMetaData();
+            host.Do("create-md", ["--force", .. MetaDataOptions]);
             host.Up();
         }
 
@@ -197,6 +200,22 @@ internal sealed class Scenario : IDisposable
         Note("apart: " + string.Join(", ", Both.Select(h => $"{h.Name} {h.Status()}")));
     }
 
+    /// <summary>As <see cref="MustBeEqual"/>, for all volumes of a resource that has two.</summary>
+    public void MustBeEqualInVolumes(int count)
+    {
+        for (int volume = 1; volume < count; volume++)
+        {
+            int number = volume;
+            Poll.Until(
+                () => Both.All(h => h.Status(number).IsInSync), $"volume {number} in sync", 180,
+                () => string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status(number)}")));
+            int disk = Configuration.SecondVolumeDisk!.Value;
+            Assert.Empty(Disks.DifferentBlocks(BlockRepl.Disks.Paths[disk], Kernel.Disks.Paths[disk], DeviceBytes(number)));
+        }
+
+        MustBeEqual();
+    }
+
     /// <summary>As <see cref="MustBeEqual"/>, for where DRBD itself counts the older generations differently.</summary>
     public void MustHoldTheSameWhenInSync()
     {
@@ -207,7 +226,8 @@ internal sealed class Scenario : IDisposable
 
     /// <summary>The blocks of 4 KiB in which the disks differ.</summary>
     public List<long> DifferentBlocks() => Disks.DifferentBlocks(
-        BlockRepl.Disks.Paths[Configuration.BackingDisk], Kernel.Disks.Paths[Configuration.BackingDisk], DeviceBytes());
+        BlockRepl.Disks.Paths[Configuration.OurBackingDisk ?? Configuration.BackingDisk],
+        Kernel.Disks.Paths[Configuration.BackingDisk], DeviceBytes());
 
     /// <summary>The disks hold the same bytes, the nodes know it, and both count the same generations.</summary>
     public void MustBeEqual()
@@ -228,8 +248,8 @@ internal sealed class Scenario : IDisposable
     }
 
     /// <summary>Size of the replicated device, as the kernel knows it.</summary>
-    public long DeviceBytes() => long.Parse(
-        _laboratory.Guest.Run("cat /sys/block/drbd0/size").OrThrow(), CultureInfo.InvariantCulture) * 512;
+    public long DeviceBytes(int volume = 0) => long.Parse(
+        _laboratory.Guest.Run($"cat /sys/block/drbd{volume}/size").OrThrow(), CultureInfo.InvariantCulture) * 512;
 
     /// <summary>A configuration of its own for one node, which has no resource up.</summary>
     public void ConfigureOne(Host host, Func<Configuration, Configuration> change) =>

@@ -40,6 +40,15 @@ internal sealed record Configuration
     /// <summary>Index of the backing disk of volume 0, see <see cref="Disks"/>.</summary>
     public int BackingDisk { get; init; } = Disks.Small;
 
+    /// <summary>Our backing disk of volume 0, where it is another.</summary>
+    public int? OurBackingDisk { get; init; }
+
+    /// <summary>Backing disk of volume 1; null: there is one volume only.</summary>
+    public int? SecondVolumeDisk { get; init; }
+
+    /// <summary>Which disk holds the meta data, at index 0; null: internal.</summary>
+    public int? MetaDisk { get; init; }
+
     public bool InternetProtocol6 { get; init; }
 
     /// <summary>The same text for both nodes.</summary>
@@ -57,18 +66,25 @@ internal sealed record Configuration
                 {{Disk}}
             }
             {{Sections}}
-            device /dev/drbd0;
-            meta-disk internal;
             on blockrepl {
-                disk {{ours.Paths[BackingDisk]}};
+                {{Volumes(disk => ours.Paths[disk], OurBackingDisk ?? BackingDisk)}}
                 address {{Address(NetworkSegment.OurAddress, NetworkSegment.OurAddress6)}};
             }
             on kernel {
-                disk /dev/vd{{(char)('a' + BackingDisk)}};
+                {{Volumes(disk => "/dev/vd" + (char)('a' + disk), BackingDisk)}}
                 address {{Address(NetworkSegment.KernelAddress, NetworkSegment.KernelAddress6)}};
             }
         }
         """;
+
+    private string Volumes(Func<int, string> path, int first)
+    {
+        string meta = MetaDisk is { } disk ? path(disk) + "[0]" : "internal";
+        string one = $"device /dev/drbd0; disk {path(first)}; meta-disk {meta};";
+        return SecondVolumeDisk is { } second
+            ? $"volume 0 {{ {one} }} volume 1 {{ device /dev/drbd1; disk {path(second)}; meta-disk internal; }}"
+            : one;
+    }
 
     private string Common() => Setup switch
     {
