@@ -3,14 +3,17 @@ using System.Security.Cryptography;
 
 namespace BlockRepl.Interop.Tests;
 
-/// <summary>The backing disks of a node: sparse files, one small enough for a full sync, one for a second volume, a large one.</summary>
+/// <summary>The backing disks of a node: sparse files, one small enough for a full sync, one for a second volume, a large one, one for meta data.</summary>
 internal sealed class Disks
 {
     public const int Small = 0;
     public const int Second = 1;
     public const int Large = 2;
 
-    private static readonly long[] Bytes = [40L << 20, 24L << 20, 1L << 30];
+    /// <summary>For external meta data, which want 128 MiB.</summary>
+    public const int Meta = 3;
+
+    private static readonly long[] Bytes = [40L << 20, 24L << 20, 1L << 30, 130L << 20];
 
     public Disks(string folder, string owner)
     {

@@ -21,8 +21,10 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
     public override ToolResult Try(string command, params string[] options)
     {
         string target = command == "new-current-uuid" ? "r0/0" : "r0";
-        string line = $"drbdadm {string.Join(' ', [command, .. options])} {target}";
-        GuestResult result = guest.Run(command == "create-md" ? "yes yes | " + line : line);
+        string line = command == "create-md"
+            ? $"yes yes | drbdadm -- {string.Join(' ', options)} create-md {target}"
+            : $"drbdadm {string.Join(' ', [command, .. options])} {target}";
+        GuestResult result = guest.Run(line);
         return new ToolResult(line, result.ExitCode, result.Output, "");
     }
 

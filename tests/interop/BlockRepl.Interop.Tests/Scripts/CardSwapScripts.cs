@@ -6,7 +6,7 @@ namespace BlockRepl.Interop.Tests;
 [Trait("Category", "Interop")]
 public sealed class CardSwapScripts(Laboratory laboratory)
 {
-    private static readonly string[] Stripes = ["--al-stripes", "4", "--al-stripe-size-kB", "64"];
+    private static readonly string[] Stripes = ["--al-stripes=4", "--al-stripe-size-kB=64"];
 
     public static TheoryData<Side, bool, bool> Layouts { get; } = new()
     {
@@ -22,7 +22,7 @@ public sealed class CardSwapScripts(Laboratory laboratory)
     {
         var configuration = new Configuration
         {
-            Setup = Setup.Careful, BackingDisk = Disks.Large, MetaDisk = external ? Disks.Second : null,
+            Setup = Setup.Careful, BackingDisk = Disks.Large, MetaDisk = external ? Disks.Meta : null,
             Net = Configuration.QuickToNotice,
         };
         Scenario.Play(laboratory, primary, configuration, s =>
@@ -32,7 +32,7 @@ public sealed class CardSwapScripts(Laboratory laboratory)
             using Load load = s.StartLoadAndSeeIt(new LoadShape { From = 40 << 20, Length = 24 << 20 });
             s.Primary.PowerOff();
             s.Secondary.PowerOff();
-            foreach (int disk in external ? new[] { Disks.Large, Disks.Second } : [Disks.Large])
+            foreach (int disk in external ? new[] { Disks.Large, Disks.Meta } : [Disks.Large])
             {
                 Disks.Swap(s.BlockRepl.Disks, s.Kernel.Disks, disk);
             }
