@@ -33,6 +33,8 @@ public sealed class LocalDiskScripts(Laboratory laboratory)
     public void A_Secondary_that_lost_its_disk_gets_what_it_missed(Side primary, Setup setup) =>
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup }, s =>
         {
+            // For writes that arrive when the disk is just gone.
+            s.Allow("P_NEG_ACK");
             s.CreateInSync();
             using Load load = s.StartLoadAndSeeIt();
             s.Secondary.Do("detach");
