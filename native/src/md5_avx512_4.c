@@ -1,6 +1,6 @@
 /*
- * MD5 of four messages at a time with AVX-512's instructions on 128-bit registers: one for each of F, G, H, I (a truth table) and
- * for the rotation. Compiled with -mavx512f -mavx512vl, called only where the processor has both.
+ * MD5 of four messages at a time with AVX-512's instructions on 128-bit registers: one for each of F, G, H, I (a truth
+ * table) and for the rotation. Compiled with -mavx512f -mavx512vl, called only where the processor has both.
  */
 #include <immintrin.h>
 

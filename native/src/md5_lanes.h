@@ -7,8 +7,9 @@
  *   load_row(data, row, offset)        16 bytes each of the messages row, row + 4, row + 8 ... as 128 bits each
  * and includes this last.
  *
- * Each step waits for b of the one before: what does not depend on it is added first, so that the wait is f, one addition,
- * the rotation and another addition. The compiler would put the additions in another order if it were not kept from it.
+ * Each step waits for b of the one before: what does not depend on it is added first, so that the wait is f, one
+ * addition, the rotation and another addition. The compiler would put the additions in another order if it were not
+ * kept from it.
  */
 #if defined(__aarch64__)
 #define KEEP_ORDER(x) __asm__("" : "+w"(x))

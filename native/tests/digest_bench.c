@@ -43,7 +43,9 @@ static double measure(uint32_t algorithm, uint32_t variant, uint32_t n_messages)
 int main(void)
 {
     static const char *const algorithms[] = {"", "crc32c", "md5", "sha1", "sha256"};
-    static const char *const variants[] = {"auto", "scalar", "sse2", "avx2", "neon", "cpu", "avx512", "avx512-8", "avx512-4"};
+    static const char *const variants[] = {
+        "auto", "scalar", "sse2", "avx2", "neon", "cpu", "avx512", "avx512-8", "avx512-4",
+    };
     for (uint32_t algorithm = BRN_DIGEST_CRC32C; algorithm <= BRN_DIGEST_SHA256; algorithm++) {
         for (uint32_t variant = BRN_VARIANT_SCALAR; variant <= BRN_VARIANT_AVX512_4; variant++) {
             if (brn_digest(algorithm, variant, NULL, 0) == 0) {

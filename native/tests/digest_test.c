@@ -135,7 +135,9 @@ static void lengths_around_a_block(uint32_t algorithm, uint32_t variant)
 
 int main(void)
 {
-    static const char *const names[] = {"auto", "scalar", "sse2", "avx2", "neon", "cpu", "avx512", "avx512-8", "avx512-4"};
+    static const char *const names[] = {
+        "auto", "scalar", "sse2", "avx2", "neon", "cpu", "avx512", "avx512-8", "avx512-4",
+    };
     for (uint32_t variant = BRN_VARIANT_AUTO; variant <= BRN_VARIANT_AVX512_4; variant++) {
         published_vectors(variant);
         for (uint32_t algorithm = BRN_DIGEST_CRC32C; algorithm <= BRN_DIGEST_SHA256; algorithm++) {

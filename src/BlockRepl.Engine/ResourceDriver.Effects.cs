@@ -127,7 +127,8 @@ internal sealed partial class ResourceDriver
 
     public void SetFraming(StreamId stream, in Framing framing)
     {
-        _recorder.Record(Loop.NowNs, Flight.SetFraming, stream.Value, (ulong)framing.AgreedVersion, (ulong)framing.PeerDigest);
+        _recorder.Record(
+            Loop.NowNs, Flight.SetFraming, stream.Value, (ulong)framing.AgreedVersion, (ulong)framing.PeerDigest);
         if (_streams.TryGetValue(stream.Value, out var entry))
         {
             entry.SetFraming(framing);
@@ -200,8 +201,9 @@ internal sealed partial class ResourceDriver
     }
 
     /// <summary>
-    /// Hands what the streams hold back to their sockets, unless it pays to wait: another payload of a client is arriving or
-    /// will, so that its digest can be computed together with these. A lone write never waits: nothing comes behind it.
+    /// Hands what the streams hold back to their sockets, unless it pays to wait: another payload of a client is
+    /// arriving or will, so that its digest can be computed together with these. A lone write never waits: nothing
+    /// comes behind it.
     /// </summary>
     private void ReleaseHeldSends()
     {
@@ -235,7 +237,9 @@ internal sealed partial class ResourceDriver
         _sendDigests.Run();
     }
 
-    /// <summary>Clients have requests elsewhere: when those are answered they write again, and that is worth waiting for.</summary>
+    /// <summary>
+    /// Clients have requests elsewhere: when those are answered they write again, and that is worth waiting for.
+    /// </summary>
     private bool OthersWillFollow(HeldSends held) =>
         held.Bytes >= DigestQueue.LookBytes && _requestsInFlight > held.Payloads;
 
@@ -270,7 +274,9 @@ internal sealed partial class ResourceDriver
         held.Clear();
     }
 
-    /// <summary>Before a stream is closed: what is held goes out or is given up, and no digest is outstanding for its queue.</summary>
+    /// <summary>
+    /// Before a stream is closed: what is held goes out or is given up, and no digest is outstanding for its queue.
+    /// </summary>
     private void EndSending(ResourceStream stream, bool sendFirst)
     {
         if (sendFirst)
@@ -414,7 +420,8 @@ internal sealed partial class ResourceDriver
         }
         catch (ListenException e)
         {
-            // The address may appear later: a network interface that comes up after us, a predecessor that is still ending.
+            // The address may appear later: a network interface that comes up after us, a predecessor that is still
+            // ending.
             BlockRepl.Engine.Log.ListenFailed(_logger, Options.Resource.Name, address.ToString(), e.Message);
             _ = RetryListenAsync();
         }

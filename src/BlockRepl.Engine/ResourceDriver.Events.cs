@@ -6,7 +6,9 @@ using BlockRepl.Platform.Net;
 
 namespace BlockRepl.Engine;
 
-/// <summary>Events on their way to the core: directly where they arrive outside of it, else at the end of the turn.</summary>
+/// <summary>
+/// Events on their way to the core: directly where they arrive outside of it, else at the end of the turn.
+/// </summary>
 internal sealed partial class ResourceDriver
 {
     private readonly Queue<Completion> _completions = new(256);
@@ -28,7 +30,10 @@ internal sealed partial class ResourceDriver
 
     private readonly record struct PendingHash(IoToken Token, int Place, int Bytes);
 
-    /// <summary>An event that an effect caused: it may not reach the core from inside the effect. For disks the stream is the volume.</summary>
+    /// <summary>
+    /// An event that an effect caused: it may not reach the core from inside the effect. For disks the stream is the
+    /// volume.
+    /// </summary>
     private readonly record struct Deferred(DeferredKind Kind, StreamId Stream, ulong Token);
 
     private enum DeferredKind
@@ -81,7 +86,8 @@ internal sealed partial class ResourceDriver
 
     public void OnPacket(StreamId stream, in ReceivedPacket packet)
     {
-        _recorder.Record(Loop.NowNs, Flight.Packet, stream.Value, (ulong)packet.Header.Command, (ulong)packet.PayloadBytes);
+        _recorder.Record(
+            Loop.NowNs, Flight.Packet, stream.Value, (ulong)packet.Header.Command, (ulong)packet.PayloadBytes);
         _coreTouched = true;
         Core.OnPacket(Loop.NowNs, stream, packet);
     }
@@ -123,7 +129,8 @@ internal sealed partial class ResourceDriver
         var peer = Options.PeerAddress;
         if (remote is not IPEndPoint address || peer is null || !SameHost(address.Address, peer.Address))
         {
-            Log.StreamRefused(_logger, Options.Resource.Name, remote?.ToString() ?? "?", "it is not the peer's address");
+            Log.StreamRefused(
+                _logger, Options.Resource.Name, remote?.ToString() ?? "?", "it is not the peer's address");
             StreamListener.Refuse(descriptor);
             return;
         }
@@ -151,7 +158,9 @@ internal sealed partial class ResourceDriver
         }
     }
 
-    /// <summary>A failing disk must not flood the log: ten lines in a second, then the number of those left out.</summary>
+    /// <summary>
+    /// A failing disk must not flood the log: ten lines in a second, then the number of those left out.
+    /// </summary>
     private void LogDiskError(int volume, string operation, int errno)
     {
         const int linesPerSecond = 10;
@@ -180,8 +189,8 @@ internal sealed partial class ResourceDriver
         var delivered = false;
         foreach (var stream in _streams.Values)
         {
-            // Removing during the enumeration does not disturb it; adding would, and nothing here adds: streams are opened in
-            // EndBatch and OnTimer or accepted by the loop.
+            // Removing during the enumeration does not disturb it; adding would, and nothing here adds: streams are
+            // opened in EndBatch and OnTimer or accepted by the loop.
             delivered |= !stream.IsEnded && stream.Flush();
         }
 
@@ -238,7 +247,9 @@ internal sealed partial class ResourceDriver
         return any;
     }
 
-    /// <summary>The send queue overflowed, or the socket could not be made: for the core the stream has ended.</summary>
+    /// <summary>
+    /// The send queue overflowed, or the socket could not be made: for the core the stream has ended.
+    /// </summary>
     private void FailStream(StreamId id)
     {
         if (_streams.TryGetValue(id.Value, out var stream) && !stream.IsEnded)

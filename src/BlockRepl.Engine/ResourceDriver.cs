@@ -9,16 +9,17 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.Engine;
 
 /// <summary>
-/// The host of one <see cref="ResourceCore"/>: feeds it the events of its loop and carries out its effects. Everything here
-/// belongs to the loop's thread unless it says otherwise. A turn of the loop delivers events as they come; at its end the
-/// queued packets, completions and results are delivered, the core ends its batch, the digests of what is to be sent are
-/// computed together, and the loop hands all started operations to the kernel in one call.
+/// The host of one <see cref="ResourceCore"/>: feeds it the events of its loop and carries out its effects. Everything
+/// here belongs to the loop's thread unless it says otherwise. A turn of the loop delivers events as they come; at its
+/// end the queued packets, completions and results are delivered, the core ends its batch, the digests of what is to be
+/// sent are computed together, and the loop hands all started operations to the kernel in one call.
 /// </summary>
-internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTimerHandler, IListenerHandler, IDisposable
+internal sealed partial class ResourceDriver
+    : ICoreHost, IBatchHandler, ILoopTimerHandler, IListenerHandler, IDisposable
 {
     /// <summary>
-    /// Streams of one resource at one time: two in use, two more while a new pair replaces a dead one, and as many of the
-    /// peer's attempts as cross with ours.
+    /// Streams of one resource at one time: two in use, two more while a new pair replaces a dead one, and as many of
+    /// the peer's attempts as cross with ours.
     /// </summary>
     private const int MaxStreams = 8;
 
@@ -60,7 +61,8 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
             PauseInputBytes = 256 << 10,
             ResumeInputBytes = 128 << 10,
         };
-        _devices = [.. options.Resource.Volumes.Select((volume, index) => new VolumeDevice(this, index, volume.Number))];
+        _devices =
+            [.. options.Resource.Volumes.Select((volume, index) => new VolumeDevice(this, index, volume.Number))];
         foreach (var device in _devices)
         {
             _volumes.Add(device.Volume, device);
@@ -86,7 +88,9 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
     /// <summary>Payloads of clients' writes that are arriving right now.</summary>
     public int PayloadsArriving { get; set; }
 
-    /// <summary>Digests of received payloads and of buffers the core wants hashed; run when packets are delivered.</summary>
+    /// <summary>
+    /// Digests of received payloads and of buffers the core wants hashed; run when packets are delivered.
+    /// </summary>
     public DigestQueue ReceiveDigests { get; } = new();
 
     /// <summary>From the creating thread, once.</summary>
@@ -132,8 +136,8 @@ internal sealed partial class ResourceDriver : ICoreHost, IBatchHandler, ILoopTi
     }
 
     /// <summary>
-    /// Delivers what the turn left behind until nothing is left. Each round answers what the one before caused: a completion
-    /// frees a slot, a client's next request is cut from its stream, the core starts its write.
+    /// Delivers what the turn left behind until nothing is left. Each round answers what the one before caused: a
+    /// completion frees a slot, a client's next request is cut from its stream, the core starts its write.
     /// </summary>
     private void EndTurn()
     {

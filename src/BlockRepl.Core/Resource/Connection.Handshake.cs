@@ -12,7 +12,9 @@ internal sealed partial class Connection
     private long _handshakeDeadlineNs = long.MaxValue;
     private bool _responseSent;
 
-    /// <summary>What a node with data-integrity-alg announces: kernels misread P_ZEROES then, so it does without.</summary>
+    /// <summary>
+    /// What a node with data-integrity-alg announces: kernels misread P_ZEROES then, so it does without.
+    /// </summary>
     private FeatureFlags OwnFeatures => Net.IntegrityAlgorithm == DigestAlgorithm.None
         ? FeatureFlags.All
         : FeatureFlags.All & ~FeatureFlags.WriteZeroes;
@@ -54,7 +56,8 @@ internal sealed partial class Connection
                 OnFeatures(FeaturesPacket.Decode(packet.Body, _framing));
                 break;
             case Phase.Features:
-                Disconnect($"the peer begins with {packet.Header.Command} instead of its features: it is no DRBD 8.4 peer");
+                Disconnect(
+                    $"the peer begins with {packet.Header.Command} instead of its features: it is no DRBD 8.4 peer");
                 break;
             case Phase.AuthChallenge when packet.Header.Command == Command.AuthChallenge:
                 OnChallenge(packet.Body);
@@ -76,7 +79,9 @@ internal sealed partial class Connection
         int peerMax = peer.MaxVersion == 0 ? peer.MinVersion : peer.MaxVersion;
         if (peerMax < Net.MinVersion || peer.MinVersion > Net.MaxVersion)
         {
-            Disconnect($"no common protocol version: {Net.MinVersion}-{Net.MaxVersion} here, {peer.MinVersion}-{peerMax} on the peer");
+            Disconnect(
+                $"no common protocol version: {Net.MinVersion}-{Net.MaxVersion} here, "
+                + $"{peer.MinVersion}-{peerMax} on the peer");
             return;
         }
 
@@ -85,14 +90,16 @@ internal sealed partial class Connection
         _framing = new Framing(AgreedVersion, Features, DigestAlgorithm.None);
         _host.SetFraming(_data, _framing);
         _host.SetFraming(_meta, _framing);
-        MaxRequestBytes = AgreedVersion >= 100 ? CoreLimits.MaxPayloadBytes : AgreedVersion >= 95 ? 128 << 10 : 32 << 10;
+        MaxRequestBytes =
+            AgreedVersion >= 100 ? CoreLimits.MaxPayloadBytes : AgreedVersion >= 95 ? 128 << 10 : 32 << 10;
         MaxZeroBytes = (Features & FeatureFlags.WriteSame) != 0 ? CoreLimits.MaxZeroBytes : 4 << 20;
         foreach (Volume volume in _core.Volumes)
         {
             _host.DeviceChanged(volume.Number);
         }
 
-        _host.Log(CoreLogLevel.Information, -1, $"agreed on protocol version {AgreedVersion}, features {(uint)Features:x2}");
+        _host.Log(
+            CoreLogLevel.Information, -1, $"agreed on protocol version {AgreedVersion}, features {(uint)Features:x2}");
         if (Net.AuthAlgorithm == DigestAlgorithm.None)
         {
             BeginParameters();
@@ -158,7 +165,9 @@ internal sealed partial class Connection
         Run("parameters", SendParameters());
     }
 
-    /// <summary>A generation that was to begin when I/O goes on begins now: what is frozen may be missing on the peer.</summary>
+    /// <summary>
+    /// A generation that was to begin when I/O goes on begins now: what is frozen may be missing on the peer.
+    /// </summary>
     private IEnumerable<Func<bool>> SendParameters()
     {
         uint generation = Generation;
@@ -187,9 +196,11 @@ internal sealed partial class Connection
 
     private void SendProtocol(Command command)
     {
-        ConnectionFlags flags = (DiscardMyData ? ConnectionFlags.DiscardMyData : 0) | (Tentative ? ConnectionFlags.DryRun : 0);
+        ConnectionFlags flags =
+            (DiscardMyData ? ConnectionFlags.DiscardMyData : 0) | (Tentative ? ConnectionFlags.DryRun : 0);
         Send(null, command, new ProtocolPacket(
-            Net.Protocol, Net.AfterSplitBrain0Primaries, Net.AfterSplitBrain1Primary, Net.AfterSplitBrain2Primaries, flags,
+            Net.Protocol, Net.AfterSplitBrain0Primaries, Net.AfterSplitBrain1Primary, Net.AfterSplitBrain2Primaries,
+            flags,
             Net.AllowTwoPrimaries, Net.IntegrityAlgorithm.LinuxName()));
     }
 
@@ -259,8 +270,12 @@ internal sealed partial class Connection
         }
 
         bool handshake = volume.State.Connection == ConnectionState.WFReportParams;
-        if (!TakeAlgorithm("verify-alg", peer.VerifyAlgorithm, VerifyAlgorithm, AgreedVersion >= 88, handshake, out DigestAlgorithm verify)
-            || !TakeAlgorithm("csums-alg", peer.ChecksumAlgorithm, ChecksumAlgorithm, AgreedVersion >= 89, handshake, out DigestAlgorithm sums))
+        if (!TakeAlgorithm(
+                "verify-alg", peer.VerifyAlgorithm, VerifyAlgorithm, AgreedVersion >= 88, handshake,
+                out DigestAlgorithm verify)
+            || !TakeAlgorithm(
+                "csums-alg", peer.ChecksumAlgorithm, ChecksumAlgorithm, AgreedVersion >= 89, handshake,
+                out DigestAlgorithm sums))
         {
             return;
         }
@@ -281,7 +296,8 @@ internal sealed partial class Connection
 
         if (handshake)
         {
-            Disconnect($"{option} does not fit: '{own.LinuxName()}' here, '{name}' on the peer; configure both nodes alike");
+            Disconnect(
+                $"{option} does not fit: '{own.LinuxName()}' here, '{name}' on the peer; configure both nodes alike");
             return false;
         }
 

@@ -226,7 +226,9 @@ internal sealed partial class Connection
         SendMeta(volume, Command.StateChangeReply, new StateChangeReplyPacket((int)result));
     }
 
-    /// <summary>The peer wants to disconnect (or more, of all volumes). Answered before the streams are closed.</summary>
+    /// <summary>
+    /// The peer wants to disconnect (or more, of all volumes). Answered before the streams are closed.
+    /// </summary>
     private void OnConnectionStateRequest(in StateChangeRequestPacket packet)
     {
         StateRequest request = new StateRequest(packet.Mask, packet.Value).TranslateFromPeer();

@@ -25,7 +25,9 @@ internal sealed partial class Connection
         return stream == _meta && !stream.IsNone && _phase == Phase.Operational;
     }
 
-    /// <summary>Requests of the peer that wait or run; beyond, its data stream is not read on (TCP tells the peer).</summary>
+    /// <summary>
+    /// Requests of the peer that wait or run; beyond, its data stream is not read on (TCP tells the peer).
+    /// </summary>
     private int MaxQueuedPeerRequests => Math.Max(64, Net.MaxBuffersPages);
 
     public void OnStreamAccepted(StreamId stream)
@@ -119,7 +121,9 @@ internal sealed partial class Connection
         if (!packet.DigestMatches)
         {
             _host.ReleaseBuffer(packet.Payload);
-            Break(ConnectionState.ProtocolError, $"{packet.Header.Command}: the digest does not fit the data; nothing was written");
+            Break(
+                ConnectionState.ProtocolError,
+                $"{packet.Header.Command}: the digest does not fit the data; nothing was written");
             return;
         }
 
@@ -153,7 +157,9 @@ internal sealed partial class Connection
         else if (packet.Header.Command is not (Command.Sizes or Command.Uuids or Command.State))
         {
             ReleaseIfAny(packet.Payload);
-            Break(ConnectionState.ProtocolError, $"{packet.Header.Command} for volume {packet.Header.Volume}, which is not configured here");
+            Break(
+                ConnectionState.ProtocolError,
+                $"{packet.Header.Command} for volume {packet.Header.Volume}, which is not configured here");
         }
     }
 
@@ -355,7 +361,9 @@ internal sealed partial class Connection
             && sector < volume.SizeSectors && sectors <= volume.SizeSectors - sector;
         if (!fits)
         {
-            Break(ConnectionState.ProtocolError, $"{command} of {byteCount} bytes at sector {sector} is outside of the device");
+            Break(
+                ConnectionState.ProtocolError,
+                $"{command} of {byteCount} bytes at sector {sector} is outside of the device");
         }
 
         return fits;
@@ -388,7 +396,9 @@ internal sealed partial class Connection
         Volume? volume = _core.FindVolume(packet.Header.Volume);
         if (volume is null)
         {
-            Break(ConnectionState.ProtocolError, $"{command} for volume {packet.Header.Volume}, which is not configured here");
+            Break(
+                ConnectionState.ProtocolError,
+                $"{command} for volume {packet.Header.Volume}, which is not configured here");
             return;
         }
 

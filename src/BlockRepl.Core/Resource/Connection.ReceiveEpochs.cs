@@ -4,8 +4,8 @@ using BlockRepl.Core.State;
 namespace BlockRepl.Core.Resource;
 
 /// <summary>
-/// The peer's epochs as this node receives them. A barrier is acked when all writes in front of it are done, acked and, as
-/// configured, flushed; writes behind it are received meanwhile but not started.
+/// The peer's epochs as this node receives them. A barrier is acked when all writes in front of it are done, acked and,
+/// as configured, flushed; writes behind it are received meanwhile but not started.
 /// </summary>
 internal sealed partial class Connection
 {
@@ -117,8 +117,8 @@ internal sealed partial class Connection
     }
 
     /// <summary>
-    /// A flush for a barrier ended. If it failed the writes may not be durable, and a barrier ack would make the peer forget
-    /// them: the connection ends instead, so that it marks them.
+    /// A flush for a barrier ended. If it failed the writes may not be durable, and a barrier ack would make the peer
+    /// forget them: the connection ends instead, so that it marks them.
     /// </summary>
     public void OnBarrierFlushed(int generation, bool failed)
     {
@@ -146,7 +146,9 @@ internal sealed partial class Connection
         StopSequenceClock();
     }
 
-    /// <summary>Acks that the peer is to send follow from the packet's flags, or before version 100 from the protocol.</summary>
+    /// <summary>
+    /// Acks that the peer is to send follow from the packet's flags, or before version 100 from the protocol.
+    /// </summary>
     public DataFlags EffectiveFlags(DataFlags flags)
     {
         if (AgreedVersion >= 100)

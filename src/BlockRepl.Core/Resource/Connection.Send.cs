@@ -5,7 +5,9 @@ namespace BlockRepl.Core.Resource;
 /// <summary>Everything that leaves: packets on both streams, bitmaps, and the numbers they carry.</summary>
 internal sealed partial class Connection
 {
-    /// <summary>While more than this waits in the data stream's queue no further resync request or bitmap packet is added.</summary>
+    /// <summary>
+    /// While more than this waits in the data stream's queue no further resync request or bitmap packet is added.
+    /// </summary>
     private const long MuchQueuedBytes = 512 << 10;
 
     private readonly byte[] _scratch = new byte[PacketWriter.MaxPacketSize];
@@ -55,7 +57,8 @@ internal sealed partial class Connection
         _host.Send(_meta, _scratch.AsSpan(0, length));
     }
 
-    private ushort NumberOf(Volume? volume) => volume is null || AgreedVersion < 100 ? (ushort)0 : (ushort)volume.Number;
+    private ushort NumberOf(Volume? volume) =>
+        volume is null || AgreedVersion < 100 ? (ushort)0 : (ushort)volume.Number;
 
     /// <summary>An ack on the meta stream; each takes a number of the volume's packet sequence.</summary>
     public void SendAck(Volume volume, Command command, ulong sector, ulong blockId, int byteCount)
@@ -66,7 +69,9 @@ internal sealed partial class Connection
         }
     }
 
-    /// <summary>P_DATA_REPLY or P_RS_DATA_REPLY from the buffer of a peer's request, which is kept until it was sent.</summary>
+    /// <summary>
+    /// P_DATA_REPLY or P_RS_DATA_REPLY from the buffer of a peer's request, which is kept until it was sent.
+    /// </summary>
     public void SendReply(Volume volume, Command command, PeerRequest peer)
     {
         volume.Counters.SentSectors += (ulong)peer.ByteCount >> 9;
@@ -100,8 +105,8 @@ internal sealed partial class Connection
     }
 
     /// <summary>
-    /// Sends bitmap packets as long as the stream takes them. A transfer owns the data stream: nothing else may come between
-    /// its packets, so the whole of it is queued in one go, and the next one only when the stream has emptied.
+    /// Sends bitmap packets as long as the stream takes them. A transfer owns the data stream: nothing else may come
+    /// between its packets, so the whole of it is queued in one go, and the next one only when the stream has emptied.
     /// </summary>
     public void PumpBitmap()
     {
@@ -110,7 +115,8 @@ internal sealed partial class Connection
             _bitmapQueue.Dequeue();
             _bitmapSender = volume.CreateBitmapSender(_framing);
             _bitmapVolume = volume;
-            while (_bitmapSender is not null && _bitmapSender.WriteNext(_bitmapBody, out Command command, out int bytes))
+            while (_bitmapSender is not null
+                && _bitmapSender.WriteNext(_bitmapBody, out Command command, out int bytes))
             {
                 int length = PacketWriter.WriteRaw(
                     _scratch, _framing, NumberOf(volume), command, _bitmapBody.AsSpan(0, bytes));

@@ -4,8 +4,8 @@ using BlockRepl.Core.State;
 namespace BlockRepl.Core.Resource;
 
 /// <summary>
-/// The transfer log: writes that were sent and whose epoch the peer has not confirmed, in the order in which they were sent.
-/// Only the barrier ack lets the Primary forget them.
+/// The transfer log: writes that were sent and whose epoch the peer has not confirmed, in the order in which they were
+/// sent. Only the barrier ack lets the Primary forget them.
 /// </summary>
 internal sealed partial class Connection
 {
@@ -82,8 +82,11 @@ internal sealed partial class Connection
         {
             flags |= request.ForceUnitAccess ? DataFlags.ForceUnitAccess : DataFlags.None;
             flags |= syncing ? DataFlags.MaySetInSync : DataFlags.None;
-            flags |= request.Kind is RequestKind.Discard or RequestKind.WriteZeroesMayUnmap ? DataFlags.Discard : DataFlags.None;
-            bool zeroes = request.IsZero && request.Kind != RequestKind.Discard && (Features & FeatureFlags.WriteZeroes) != 0;
+            flags |= request.Kind is RequestKind.Discard or RequestKind.WriteZeroesMayUnmap
+                ? DataFlags.Discard
+                : DataFlags.None;
+            bool zeroes = request.IsZero && request.Kind != RequestKind.Discard
+                && (Features & FeatureFlags.WriteZeroes) != 0;
             flags |= zeroes ? DataFlags.Zeroes : DataFlags.None;
             if (request.IsZero && !zeroes)
             {
@@ -127,7 +130,9 @@ internal sealed partial class Connection
 
     public void CloseSendEpoch() => _closePending |= _sendEpochWrites > 0;
 
-    /// <summary>Sends the barrier of a closed epoch: before anything of a later one, and when the batch of events ends.</summary>
+    /// <summary>
+    /// Sends the barrier of a closed epoch: before anything of a later one, and when the batch of events ends.
+    /// </summary>
     public void FlushBarrier()
     {
         if (!_closePending || !IsOperational)
@@ -224,7 +229,8 @@ internal sealed partial class Connection
     {
         if (request.NetPending)
         {
-            // Its own ack must have come before; an epoch that is confirmed without it counts as replicated all the same.
+            // Its own ack must have come before; an epoch that is confirmed without it counts as replicated all the
+            // same.
             request.NetPending = false;
             request.NetOk = true;
             request.Volume.Counters.EndPeerPending();
@@ -266,14 +272,18 @@ internal sealed partial class Connection
         }
     }
 
-    /// <summary>P_SUPERSEDED, P_RETRY_WRITE: the peer did not write it, so it leaves the transfer log and its epoch.</summary>
+    /// <summary>
+    /// P_SUPERSEDED, P_RETRY_WRITE: the peer did not write it, so it leaves the transfer log and its epoch.
+    /// </summary>
     private void OnConflict(Volume volume, WriteConflict verdict, in BlockAck ack)
     {
         Request? request = FindRequest(volume, ack.BlockId, ack.Sector);
         if (request is null || !Net.AllowTwoPrimaries || ResolveConflicts || !request.IsWrite || !request.NetPending
             || request.Conflict != WriteConflict.None)
         {
-            Break(ConnectionState.ProtocolError, $"a conflict verdict ({verdict}) for sector {ack.Sector} that this node did not wait for");
+            Break(
+                ConnectionState.ProtocolError,
+                $"a conflict verdict ({verdict}) for sector {ack.Sector} that this node did not wait for");
             return;
         }
 
@@ -377,7 +387,8 @@ internal sealed partial class Connection
     private void OnDataReply(Volume volume, in DataHeader data, BufferHandle payload, int byteCount)
     {
         Request? request = FindRequest(volume, data.BlockId, data.Sector);
-        if (request is null || request.Kind != RequestKind.Read || !request.NetPending || request.ByteCount != byteCount)
+        if (request is null || request.Kind != RequestKind.Read || !request.NetPending
+            || request.ByteCount != byteCount)
         {
             ReleaseIfAny(payload);
             Break(ConnectionState.ProtocolError, $"P_DATA_REPLY for an unknown read at sector {data.Sector}");

@@ -6,8 +6,8 @@ using BlockRepl.Core.State;
 namespace BlockRepl.Core.Resource;
 
 /// <summary>
-/// The connection of the resource with its peer: two streams, from the first connect to the last packet. Split by phase and
-/// direction: Handshake, Receive, Send, SendEpochs (transfer log), ReceiveEpochs, Liveness.
+/// The connection of the resource with its peer: two streams, from the first connect to the last packet. Split by phase
+/// and direction: Handshake, Receive, Send, SendEpochs (transfer log), ReceiveEpochs, Liveness.
 /// </summary>
 internal sealed partial class Connection : IConnectHost
 {

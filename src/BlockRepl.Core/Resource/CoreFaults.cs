@@ -1,8 +1,8 @@
 namespace BlockRepl.Core.Resource;
 
 /// <summary>
-/// Defects that the simulator plants to show that its checkers notice them. All off, and unreachable from outside of the
-/// core and its tests.
+/// Defects that the simulator plants to show that its checkers notice them. All off, and unreachable from outside of
+/// the core and its tests.
 /// </summary>
 internal sealed class CoreFaults
 {

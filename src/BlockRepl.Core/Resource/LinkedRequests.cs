@@ -10,7 +10,8 @@ internal interface ILinkedRequest<T>
 }
 
 /// <summary>
-/// Requests in the order of their arrival; adding and removing allocate nothing. A request stands in one such list at most.
+/// Requests in the order of their arrival; adding and removing allocate nothing. A request stands in one such list at
+/// most.
 /// </summary>
 internal sealed class LinkedRequests<T>
     where T : class, ILinkedRequest<T>

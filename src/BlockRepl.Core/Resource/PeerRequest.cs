@@ -45,7 +45,9 @@ internal sealed class PeerRequest(int index) : ILinkedRequest<PeerRequest>
     public ZeroMode ZeroMode { get; set; }
     public bool ForceUnitAccess { get; set; }
 
-    /// <summary>The peer had no usable disk when it sent this: no bit and no activity log of its own will name the blocks.</summary>
+    /// <summary>
+    /// The peer had no usable disk when it sent this: no bit and no activity log of its own will name the blocks.
+    /// </summary>
     public bool IsOnlyCopy { get; set; }
 
     /// <summary>The connection it belongs to; answers are dropped when that one has ended.</summary>
@@ -55,7 +57,9 @@ internal sealed class PeerRequest(int index) : ILinkedRequest<PeerRequest>
     /// <summary>SourceRead and TargetWrite: the resync to which they belong.</summary>
     public uint Resync { get; set; }
     public bool Started { get; set; }
-    /// <summary>The set that holds this request's extents hot; null = none. Of the disk that was attached then.</summary>
+    /// <summary>
+    /// The set that holds this request's extents hot; null = none. Of the disk that was attached then.
+    /// </summary>
     public ActivityLog.ActivityLogSet? HeldLog { get; set; }
     public bool WaitsForCommit { get; set; }
 

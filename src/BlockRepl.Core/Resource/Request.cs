@@ -13,8 +13,8 @@ internal enum WriteConflict
 }
 
 /// <summary>
-/// One request of the application on this node. Its local and its network half go their own ways; it is answered when neither
-/// is pending, and forgotten when the network half is done for good: at the barrier ack, not at the write ack.
+/// One request of the application on this node. Its local and its network half go their own ways; it is answered when
+/// neither is pending, and forgotten when the network half is done for good: at the barrier ack, not at the write ack.
 /// </summary>
 internal sealed class Request(int index) : ILinkedRequest<Request>
 {
@@ -34,7 +34,9 @@ internal sealed class Request(int index) : ILinkedRequest<Request>
     /// <summary>Order of arrival; overlapping writes start in this order.</summary>
     public ulong Order { get; set; }
     public bool Started { get; set; }
-    /// <summary>The set that holds this request's extents hot; null = none. Of the disk that was attached then.</summary>
+    /// <summary>
+    /// The set that holds this request's extents hot; null = none. Of the disk that was attached then.
+    /// </summary>
     public ActivityLog.ActivityLogSet? HeldLog { get; set; }
 
     /// <summary>Waits for the running activity-log transaction.</summary>
@@ -43,7 +45,9 @@ internal sealed class Request(int index) : ILinkedRequest<Request>
     public bool LocalOk { get; set; }
     public bool LocalTried { get; set; }
 
-    /// <summary>The disk does not answer (disk-timeout, detach --force): nobody waits for it but the buffer's release.</summary>
+    /// <summary>
+    /// The disk does not answer (disk-timeout, detach --force): nobody waits for it but the buffer's release.
+    /// </summary>
     public bool LocalAborted { get; set; }
     public long LocalStartedNs { get; set; }
 
@@ -56,7 +60,9 @@ internal sealed class Request(int index) : ILinkedRequest<Request>
     /// <summary>The peer has it, as far as the protocol asks for.</summary>
     public bool NetOk { get; set; }
 
-    /// <summary>Nothing about the peer's copy can change any more: barrier ack, connection lost, or never sent.</summary>
+    /// <summary>
+    /// Nothing about the peer's copy can change any more: barrier ack, connection lost, or never sent.
+    /// </summary>
     public bool NetDone { get; set; }
 
     /// <summary>Sent to the peer as data; it stands in the transfer log.</summary>
@@ -86,7 +92,8 @@ internal sealed class Request(int index) : ILinkedRequest<Request>
 
     public bool IsWrite => Kind is not (RequestKind.Read or RequestKind.Flush);
 
-    public bool IsZero => Kind is RequestKind.Discard or RequestKind.WriteZeroesMayUnmap or RequestKind.WriteZeroesNoUnmap;
+    public bool IsZero =>
+        Kind is RequestKind.Discard or RequestKind.WriteZeroesMayUnmap or RequestKind.WriteZeroesNoUnmap;
 
     public uint FirstExtent => (uint)(Sector >> 13);
 
@@ -102,7 +109,9 @@ internal sealed class Request(int index) : ILinkedRequest<Request>
     /// <summary>It was started once: it cannot be refused any more without marking its blocks.</summary>
     public bool MayBeOnDisk { get; set; }
 
-    /// <summary>As if it had just come in, but for its place in the order; answers to the old cookie are not for it.</summary>
+    /// <summary>
+    /// As if it had just come in, but for its place in the order; answers to the old cookie are not for it.
+    /// </summary>
     public void BeginAnew()
     {
         Generation = (Generation + 1) & 0x7fffffff;

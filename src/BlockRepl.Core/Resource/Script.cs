@@ -1,8 +1,9 @@
 namespace BlockRepl.Core.Resource;
 
 /// <summary>
-/// A sequence of steps that waits in between: an iterator that yields the condition on which it goes on. Conditions are looked
-/// at after every event, on the core's own thread; so a script reads top to bottom and is as deterministic as the events.
+/// A sequence of steps that waits in between: an iterator that yields the condition on which it goes on. Conditions are
+/// looked at after every event, on the core's own thread; so a script reads top to bottom and is as deterministic as
+/// the events.
 /// </summary>
 internal sealed class Script(string name, IEnumerable<Func<bool>> steps)
 {

@@ -27,7 +27,9 @@ internal static class CoreToken
     public static int IndexOf(ulong token) => (int)(token & uint.MaxValue);
 }
 
-/// <summary>Objects that are used again: no allocation once the table has grown to what is in use at one time.</summary>
+/// <summary>
+/// Objects that are used again: no allocation once the table has grown to what is in use at one time.
+/// </summary>
 internal sealed class Pool<T>(Func<int, T> create)
     where T : class
 {

@@ -8,7 +8,9 @@ internal sealed partial class Volume
 {
     private BitmapReceiver? _bitmapReceiver;
 
-    /// <summary>The transfer was asked for: it starts when the connection's data stream is not taken by another one.</summary>
+    /// <summary>
+    /// The transfer was asked for: it starts when the connection's data stream is not taken by another one.
+    /// </summary>
     private void BeginSendingBitmap() => Connection.QueueBitmap(this);
 
     /// <summary>What is to be sent; the bitmap does not change until it is.</summary>
@@ -61,7 +63,9 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>before-resync-source and -target may refuse: then the connection ends (a source may exit with 3).</summary>
+    /// <summary>
+    /// before-resync-source and -target may refuse: then the connection ends (a source may exit with 3).
+    /// </summary>
     private IEnumerable<Func<bool>> StartAfterHandler(bool source, ConnectionState expected, uint generation)
     {
         const int ToleratedOfSource = 3;
@@ -76,7 +80,8 @@ internal sealed partial class Volume
 
         if (exitCode > 0 && !(source && exitCode == ToleratedOfSource))
         {
-            Connection.Disconnect($"handler {(source ? "before-resync-source" : "before-resync-target")} refused with {exitCode}");
+            Connection.Disconnect(
+                $"handler {(source ? "before-resync-source" : "before-resync-target")} refused with {exitCode}");
             yield break;
         }
 

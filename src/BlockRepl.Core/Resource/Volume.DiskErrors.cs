@@ -2,12 +2,16 @@ using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;
 
-/// <summary>A disk that does not answer: disk-timeout, and what a forced detach does with the requests that wait for it.</summary>
+/// <summary>
+/// A disk that does not answer: disk-timeout, and what a forced detach does with the requests that wait for it.
+/// </summary>
 internal sealed partial class Volume
 {
     private const long DecisecondNs = 100_000_000;
 
-    /// <summary>When the oldest write or flush of the application has waited for disk-timeout; never without one.</summary>
+    /// <summary>
+    /// When the oldest write or flush of the application has waited for disk-timeout; never without one.
+    /// </summary>
     public long DiskDeadlineNs { get; private set; } = long.MaxValue;
 
     private long DiskTimeoutNs => Options.Disk.DiskTimeoutDeciseconds * DecisecondNs;
@@ -40,13 +44,15 @@ internal sealed partial class Volume
 
         DiskDeadlineNs = long.MaxValue;
         LogLine(CoreLogLevel.Error,
-            $"the disk has not answered for {Options.Disk.DiskTimeoutDeciseconds} x 0.1 s (disk-timeout): it is given up");
+            $"the disk has not answered for {Options.Disk.DiskTimeoutDeciseconds} x 0.1 s (disk-timeout): "
+            + "it is given up");
         DetachByForce();
     }
 
     /// <summary>
-    /// The disk is Failed at once, whatever it is doing. Writes and flushes that wait for it go on with the peer's copy; their
-    /// blocks are marked when the disk lets go of them. Reads go on waiting: their buffer belongs to the disk until then.
+    /// The disk is Failed at once, whatever it is doing. Writes and flushes that wait for it go on with the peer's
+    /// copy; their blocks are marked when the disk lets go of them. Reads go on waiting: their buffer belongs to the
+    /// disk until then.
     /// </summary>
     public StateChangeResult DetachByForce()
     {

@@ -21,10 +21,14 @@ internal sealed partial class Volume
     /// <summary>A meta-data write or flush failed since the attach began.</summary>
     private bool _metaDataFailed;
 
-    /// <summary>Pages of the bitmap are being written: by the bulk writer or by the activity log, never by both.</summary>
+    /// <summary>
+    /// Pages of the bitmap are being written: by the bulk writer or by the activity log, never by both.
+    /// </summary>
     private bool _bitmapBusy;
 
-    /// <summary>Data were written by a resync since the last flush: they must be durable before cleared bits are.</summary>
+    /// <summary>
+    /// Data were written by a resync since the last flush: they must be durable before cleared bits are.
+    /// </summary>
     private bool _resyncDataUnflushed;
 
     public SuperBlockFlags Flags => _superBlock.Flags;
@@ -73,13 +77,15 @@ internal sealed partial class Volume
     {
         _newUuidWanted = false;
         SetUuids(Uuids.NewCurrent(_host.NextRandom(), State.Role == Role.Primary));
-        LogLine(CoreLogLevel.Information, $"new current UUID {Uuids.Current:X16}:{Uuids.Bitmap:X16}:{Uuids.History1:X16}:{Uuids.History2:X16}");
+        LogLine(
+            CoreLogLevel.Information,
+            $"new current UUID {Uuids.Current:X16}:{Uuids.Bitmap:X16}:{Uuids.History1:X16}:{Uuids.History2:X16}");
         return SyncSuperBlock();
     }
 
     /// <summary>
-    /// When it ends the superblock on disk is at least as new as it was in memory when it began. Flush before: what the new
-    /// block says of the bitmap must be true. Flush after: whoever waits relies on it.
+    /// When it ends the superblock on disk is at least as new as it was in memory when it began. Flush before: what the
+    /// new block says of the bitmap must be true. Flush after: whoever waits relies on it.
     /// </summary>
     private IEnumerable<Func<bool>> SyncSuperBlock()
     {
@@ -103,8 +109,9 @@ internal sealed partial class Volume
         IoBatch batch = new();
         if (_primaryOnDisk && !image.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator))
         {
-            // 1. a write is not replicated, its bit is set in memory; 2. the superblock says "not Primary"; 3. power fails: the
-            // activity log counts no more and the bit was never written. So what the log covers is durable before.
+            // 1. a write is not replicated, its bit is set in memory; 2. the superblock says "not Primary"; 3. power
+            // fails: the activity log counts no more and the bit was never written. So what the log covers is durable
+            // before.
             FlushDisk(batch);
             yield return () => batch.IsDone;
             foreach (Func<bool> wait in WriteBitmap())
@@ -137,7 +144,9 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>Writes every dirty page of the bitmap; not flushed, the next superblock or log write sees to that.</summary>
+    /// <summary>
+    /// Writes every dirty page of the bitmap; not flushed, the next superblock or log write sees to that.
+    /// </summary>
     private IEnumerable<Func<bool>> WriteBitmap()
     {
         if (!HasMetaData || Bitmap is null || Bitmap.NextDirtyPage(0) < 0)
@@ -194,7 +203,9 @@ internal sealed partial class Volume
         WriteMeta(batch, Layout!.BitmapOffset + ((long)page * OutOfSyncBitmap.PageBytes), bytes);
     }
 
-    /// <summary>Marks everything out of sync so that a crash at any point leaves either the old state or FULL_SYNC.</summary>
+    /// <summary>
+    /// Marks everything out of sync so that a crash at any point leaves either the old state or FULL_SYNC.
+    /// </summary>
     private IEnumerable<Func<bool>> SetAllBits()
     {
         SetFlag(SuperBlockFlags.FullSync, on: true);

@@ -50,7 +50,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>What a buffer costs in the bound of <see cref="CoreLimits.PeerReadBytes"/>.</summary>
-    private static int BufferBytes(int byteCount) => (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(4096, byteCount));
+    private static int BufferBytes(int byteCount) =>
+        (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(4096, byteCount));
 
     private bool RentPeerBuffer(PeerRequest peer)
     {
@@ -66,13 +67,15 @@ internal sealed partial class Volume
         return true;
     }
 
-    /// <summary>A resync or verify works on these blocks, or a peer's request that came before reads or writes them.</summary>
+    /// <summary>
+    /// A resync or verify works on these blocks, or a peer's request that came before reads or writes them.
+    /// </summary>
     private bool IsBusyWithPeer(ulong sector, ulong endSector, ulong order)
     {
         for (PeerRequest? peer = _peerRequests.First; peer is not null; peer = peer.Next)
         {
-            // Writes that came before go first, whether they have begun or not; so does one that was let past own writes,
-            // for the peer has been or will be told that it is the earlier one.
+            // Writes that came before go first, whether they have begun or not; so does one that was let past own
+            // writes, for the peer has been or will be told that it is the earlier one.
             bool replicated = peer.Kind is PeerRequestKind.Write or PeerRequestKind.Zero;
             bool earlierWrite = (peer.Order < order && peer.Writes) || (replicated && !peer.Undecided);
             bool resync = peer.Started && peer.Kind != PeerRequestKind.Read;
@@ -160,13 +163,14 @@ internal sealed partial class Volume
         }
 
         // A resync read must not see half of a write, nor send old data behind a new P_DATA.
-        bool minds = peer.Kind is PeerRequestKind.SourceRead or PeerRequestKind.TargetWrite or PeerRequestKind.VerifyTargetRead;
+        bool minds =
+            peer.Kind is PeerRequestKind.SourceRead or PeerRequestKind.TargetWrite or PeerRequestKind.VerifyTargetRead;
         return minds && !_core.Faults.ReplyResyncWithoutLock && HasActiveWrite(peer.Sector, peer.EndSector);
     }
 
     /// <summary>
-    /// What a peer without a usable disk sent is marked, and its extents logged, before it is written: also when the connection
-    /// ended while it waited here.
+    /// What a peer without a usable disk sent is marked, and its extents logged, before it is written: also when the
+    /// connection ended while it waited here.
     /// </summary>
     private bool HoldPeerExtents(PeerRequest peer)
     {
@@ -406,6 +410,8 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>A reply with data was handed to TCP (or never will be): its buffer and its lock on the blocks end.</summary>
+    /// <summary>
+    /// A reply with data was handed to TCP (or never will be): its buffer and its lock on the blocks end.
+    /// </summary>
     public void OnReplySent(PeerRequest peer) => RemovePeerRequest(peer);
 }

@@ -127,7 +127,9 @@ internal sealed partial class Volume
         return IsBusyWithPeer(request.Sector, request.EndSector, request.Order);
     }
 
-    /// <summary>Whether all extents of the write are in the durable activity log; begins to get them there if not.</summary>
+    /// <summary>
+    /// Whether all extents of the write are in the durable activity log; begins to get them there if not.
+    /// </summary>
     private bool HoldExtents(Request request)
     {
         if (request.HeldLog is not null && request.HeldLog != Log)
@@ -156,7 +158,9 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>A transaction is durable: those who waited for it may write, and the others may try for the next.</summary>
+    /// <summary>
+    /// A transaction is durable: those who waited for it may write, and the others may try for the next.
+    /// </summary>
     private void OnCommitted()
     {
         for (Request? request = _active.First; request is not null; request = request.Next)
@@ -187,7 +191,9 @@ internal sealed partial class Volume
         if (remote && request.ByteCount > (request.IsZero ? Connection.MaxZeroBytes : Connection.MaxRequestBytes))
         {
             // It came in before this version was agreed on. Written here and marked; the reconnect brings it over.
-            Connection.Break(ConnectionState.ProtocolError, $"a request of {request.ByteCount} bytes is too large for version {Connection.AgreedVersion}");
+            Connection.Break(
+                ConnectionState.ProtocolError,
+                $"a request of {request.ByteCount} bytes is too large for version {Connection.AgreedVersion}");
             remote = false;
         }
 
@@ -240,8 +246,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// A flush is answered when every write answered before it is durable: here by a flush of the disk, and, with protocol C
-    /// and a peer that counts, there by the barrier acks of the epochs so far.
+    /// A flush is answered when every write answered before it is durable: here by a flush of the disk, and, with
+    /// protocol C and a peer that counts, there by the barrier acks of the epochs so far.
     /// </summary>
     private void StartFlush(Request request)
     {
@@ -274,7 +280,8 @@ internal sealed partial class Volume
     {
         bool inSync = State.Disk == DiskState.UpToDate
             || (State.Disk == DiskState.Inconsistent && Bitmap is not null
-                && !Bitmap.AnySet(request.Sector, (ulong)request.ByteCount) && State.Connection > ConnectionState.Connected);
+                && !Bitmap.AnySet(request.Sector, (ulong)request.ByteCount)
+                && State.Connection > ConnectionState.Connected);
         bool remote = State.PeerDisk == DiskState.UpToDate && Connection.IsOperational;
         bool here = inSync && !request.LocalTried && !(remote && PrefersRemote(request));
         if (here)
@@ -283,7 +290,8 @@ internal sealed partial class Volume
             DiskOperations++;
             Counters.ApplicationSectors += request.ByteCount >> 9;
             _host.ReadDisk(
-                Number, CoreToken.Io(TokenKind.Request, request.Index), request.Sector, request.ByteCount, request.Buffer);
+                Number, CoreToken.Io(TokenKind.Request, request.Index), request.Sector, request.ByteCount,
+                request.Buffer);
         }
         else if (remote)
         {
@@ -339,7 +347,9 @@ internal sealed partial class Volume
         }
         else
         {
-            OnDiskError(request.Kind == RequestKind.Read, $"{request.Kind} of {request.ByteCount} bytes at sector {request.Sector}");
+            OnDiskError(
+                request.Kind == RequestKind.Read,
+                $"{request.Kind} of {request.ByteCount} bytes at sector {request.Sector}");
             if (request.Kind == RequestKind.Read)
             {
                 Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
@@ -366,8 +376,9 @@ internal sealed partial class Volume
 
         if (request.IsWrite)
         {
-            // A flush that was under way may have missed this write. One that the log does not name has only its bit, which a
-            // resync clears: as with resync data, the page with the cleared bit must not be durable before the data.
+            // A flush that was under way may have missed this write. One that the log does not name has only its bit,
+            // which a resync clears: as with resync data, the page with the cleared bit must not be durable before the
+            // data.
             _dataUnflushed = true;
             _resyncDataUnflushed |= request.HeldLog is null;
         }
@@ -394,9 +405,10 @@ internal sealed partial class Volume
         bool alone = request.IsWrite && request.NetDone && !request.NetOk;
         if (State.IsSuspended && (alone || !ok))
         {
-            // Frozen: to be tried anew when I/O goes on; not while it still stands in the transfer log. What only this node has
-            // must not be answered before the peer is known to be out of the way (fencing), nor before the generation that was
-            // put off has begun: a peer that comes back with the same generation would not be resynchronised.
+            // Frozen: to be tried anew when I/O goes on; not while it still stands in the transfer log. What only this
+            // node has must not be answered before the peer is known to be out of the way (fencing), nor before the
+            // generation that was put off has begun: a peer that comes back with the same generation would not be
+            // resynchronised.
             if (request.NetDone)
             {
                 request.Started = request.NetDone = request.Replicated = request.LocalTried = false;
@@ -428,7 +440,9 @@ internal sealed partial class Volume
         CheckDone(request);
     }
 
-    /// <summary>Forgets a request when nothing about either copy can change any more. First the bits, then the extents.</summary>
+    /// <summary>
+    /// Forgets a request when nothing about either copy can change any more. First the bits, then the extents.
+    /// </summary>
     private void CheckDone(Request request)
     {
         if (!request.Answered || !request.NetDone || request.LocalPending || request.SendPending)
@@ -469,8 +483,9 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// The connection is gone: an ack is not durability, so even acked writes count as not replicated until their barrier
-    /// ack. (1. write acked; 2. peer loses power, its cache with it; 3. it comes back: only our bit can name the block.)
+    /// The connection is gone: an ack is not durability, so even acked writes count as not replicated until their
+    /// barrier ack. (1. write acked; 2. peer loses power, its cache with it; 3. it comes back: only our bit can name
+    /// the block.)
     /// </summary>
     public void OnNetLost(Request request)
     {

@@ -43,8 +43,8 @@ internal sealed partial class Volume
 
         if (IsSourceState(next.Connection) && !IsSourceState(old.Connection))
         {
-            // 1. a write goes out behind the state change but before P_SYNC_UUID; 2. the target writes it to a disk that still
-            // counts as consistent; 3. the target crashes. So writes wait until P_SYNC_UUID is queued.
+            // 1. a write goes out behind the state change but before P_SYNC_UUID; 2. the target writes it to a disk
+            // that still counts as consistent; 3. the target crashes. So writes wait until P_SYNC_UUID is queued.
             _syncUuidDue = true;
         }
         else if (!IsSourceState(next.Connection))
@@ -128,7 +128,8 @@ internal sealed partial class Volume
         }
     }
 
-    private static bool IsSourceState(ConnectionState c) => c is ConnectionState.SyncSource or ConnectionState.PausedSyncS;
+    private static bool IsSourceState(ConnectionState c) =>
+        c is ConnectionState.SyncSource or ConnectionState.PausedSyncS;
 
     /// <summary>invalidate and invalidate-remote: every bit on both nodes, no bitmap exchange.</summary>
     private IEnumerable<Func<bool>> StartFullSync(ConnectionState role)
@@ -168,10 +169,11 @@ internal sealed partial class Volume
             yield break;
         }
 
-        // 1. the first resync block is written; 2. power fails; 3. the disk still says "consistent, old generation", which it
-        // no longer is. So "Inconsistent" and the sync UUID are durable before the first block is asked for.
-        // So is the merged bitmap: 1. a block is written and acknowledged, the source clears its bit; 2. power fails here
-        // before the block left the disk's cache; 3. only this node's own mark on disk tells that it must come again.
+        // 1. the first resync block is written; 2. power fails; 3. the disk still says "consistent, old generation",
+        // which it no longer is. So "Inconsistent" and the sync UUID are durable before the first block is asked for.
+        // So is the merged bitmap: 1. a block is written and acknowledged, the source clears its bit; 2. power fails
+        // here before the block left the disk's cache; 3. only this node's own mark on disk tells that it must come
+        // again.
         SetUuids(Uuids.StartSyncTarget(syncUuid, State.Role == Role.Primary));
         _holdRequests = true;
         ChangeTo(State with { Connection = ConnectionState.SyncTarget, Disk = DiskState.Inconsistent }, hard: true);
@@ -186,8 +188,8 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        // What the meta streams still carry of a resync before this one has arrived when the answer has: nothing of it can be
-        // taken for an answer to what is asked for from here on.
+        // What the meta streams still carry of a resync before this one has arrived when the answer has: nothing of it
+        // can be taken for an answer to what is asked for from here on.
         uint ping = Connection.Ping();
         yield return () => Connection.IsPingAnswered(ping) || !Connection.IsCurrent(generation) || !IsTarget;
         _holdRequests = false;
@@ -211,7 +213,8 @@ internal sealed partial class Volume
     {
         uint generation = Connection.Generation;
 
-        // The answer proves that the source has seen every ack; without it it would ignore the P_STATE and stay SyncSource.
+        // The answer proves that the source has seen every ack; without it it would ignore the P_STATE and stay
+        // SyncSource.
         uint ping = Connection.Ping();
         yield return () => Connection.IsPingAnswered(ping) || !Connection.IsCurrent(generation) || !IsTarget;
         if (!Connection.IsCurrent(generation) || !IsTarget || Bitmap is null)
@@ -266,14 +269,20 @@ internal sealed partial class Volume
 
         LogLine(CoreLogLevel.Information, "resync done (target)");
         ChangeTo(
-            State with { Connection = ConnectionState.Connected, Disk = DiskState.UpToDate, PeerDisk = DiskState.UpToDate },
+            State with
+            {
+                Connection = ConnectionState.Connected,
+                Disk = DiskState.UpToDate,
+                PeerDisk = DiskState.UpToDate,
+            },
             hard: true);
         _host.RunHandler(default, HandlerKind.AfterResyncTarget, Number);
     }
 
     private void ApplyFlagsFor(in VolumeState state)
     {
-        uint flags = ((uint)_superBlock.Flags & ~StateRules.MetaDataFlagsMask) | StateRules.MetaDataFlags(state, CrashedPrimary);
+        uint flags =
+            ((uint)_superBlock.Flags & ~StateRules.MetaDataFlagsMask) | StateRules.MetaDataFlags(state, CrashedPrimary);
         UpdateSuperBlock(_superBlock with { Flags = (SuperBlockFlags)flags });
     }
 
@@ -320,7 +329,8 @@ internal sealed partial class Volume
     {
         if (State.Connection is ConnectionState.VerifyS or ConnectionState.VerifyT)
         {
-            return _marks.Progress(nowNs, _verifyLeft, State.Connection == ConnectionState.VerifyS ? _controller.WantKiBPerSecond : 0);
+            return _marks.Progress(
+                nowNs, _verifyLeft, State.Connection == ConnectionState.VerifyS ? _controller.WantKiBPerSecond : 0);
         }
 
         if (State.Connection is not (ConnectionState.SyncSource or ConnectionState.SyncTarget) || Bitmap is null)

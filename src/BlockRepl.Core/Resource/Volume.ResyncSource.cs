@@ -66,9 +66,9 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// 1. a block was asked for; 2. the target's disk went and came back, with it another resync; 3. an answer to what was asked
-    /// for before would overtake the writes that the target got from its own application meanwhile. Nor is a write on the
-    /// target that outlives its resync an answer in the next.
+    /// 1. a block was asked for; 2. the target's disk went and came back, with it another resync; 3. an answer to what
+    /// was asked for before would overtake the writes that the target got from its own application meanwhile. Nor is a
+    /// write on the target that outlives its resync an answer in the next.
     /// </summary>
     private bool IsWantedStill(PeerRequest peer) => CanAnswer(peer) && peer.Resync == _resyncNumber;
 
@@ -99,7 +99,8 @@ internal sealed partial class Volume
         if (peer.Command == Command.CsumRsRequest && peer.DigestBytes == Connection.ChecksumAlgorithm.Size())
         {
             _host.Hash(
-                CoreToken.Io(TokenKind.PeerRequest, peer.Index), Connection.ChecksumAlgorithm, peer.Buffer, peer.ByteCount);
+                CoreToken.Io(TokenKind.PeerRequest, peer.Index), Connection.ChecksumAlgorithm, peer.Buffer,
+                peer.ByteCount);
             return;
         }
 
@@ -155,8 +156,9 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// 1. the block was read; 2. this node pulled ahead; 3. a write to the block, not replicated any more, changed it and
-    /// found its bit still set; 4. the answer to what was read would clear that bit. So the target has to ask again.
+    /// 1. the block was read; 2. this node pulled ahead; 3. a write to the block, not replicated any more, changed it
+    /// and found its bit still set; 4. the answer to what was read would clear that bit. So the target has to ask
+    /// again.
     /// </summary>
     private void CancelResyncRequest(PeerRequest peer)
     {
@@ -166,8 +168,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// While Ahead a write waits until the same blocks, sent as a resync answer or as an earlier write, are confirmed: what it
-    /// marks must not be cleared by that confirmation.
+    /// While Ahead a write waits until the same blocks, sent as a resync answer or as an earlier write, are confirmed:
+    /// what it marks must not be cleared by that confirmation.
     /// </summary>
     private bool IsAnsweredButUnacknowledged(ulong sector, ulong endSector)
     {
@@ -187,7 +189,9 @@ internal sealed partial class Volume
         return Connection.HasUnconfirmedWrite(this, sector, endSector);
     }
 
-    /// <summary>False if the acknowledged answer is not of this resync: it says nothing about what was written since.</summary>
+    /// <summary>
+    /// False if the acknowledged answer is not of this resync: it says nothing about what was written since.
+    /// </summary>
     private bool EndReply(ulong sector, int byteCount)
     {
         Counters.EndPeerPending();

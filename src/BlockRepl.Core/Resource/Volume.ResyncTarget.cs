@@ -116,8 +116,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// How many blocks one request takes from here: consecutive set bits, within the size limit and the 16 MiB extent, and
-    /// beyond 2^k bytes only if the start is aligned to 2^(k+1).
+    /// How many blocks one request takes from here: consecutive set bits, within the size limit and the 16 MiB extent,
+    /// and beyond 2^k bytes only if the start is aligned to 2^(k+1).
     /// </summary>
     private int RunLength(ulong bit)
     {
@@ -158,7 +158,8 @@ internal sealed partial class Volume
 
         bool thin = ThinGranularityBlocks > 0 && bytes == Options.Disk.ResyncDiscardGranularityBytes;
         Connection.Send(
-            this, thin ? Command.RsThinRequest : Command.RsDataRequest, new BlockRequest(sector, BlockIds.Syncer, bytes));
+            this, thin ? Command.RsThinRequest : Command.RsDataRequest,
+            new BlockRequest(sector, BlockIds.Syncer, bytes));
     }
 
     private void FinishTargetChecksumRead(PeerRequest peer, bool ok)
@@ -187,7 +188,8 @@ internal sealed partial class Volume
                 if (CanAnswer(peer) && IsTarget)
                 {
                     Connection.SendWithDigest(
-                        this, Command.CsumRsRequest, new BlockRequest(peer.Sector, BlockIds.Syncer, peer.ByteCount), digest);
+                        this, Command.CsumRsRequest, new BlockRequest(peer.Sector, BlockIds.Syncer, peer.ByteCount),
+                        digest);
                 }
 
                 RemovePeerRequest(peer);
@@ -233,8 +235,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// An answer to what was asked for before this disk went and came back: what the application wrote meanwhile is newer. A
-    /// disk that is gone refuses it, as any other.
+    /// An answer to what was asked for before this disk went and came back: what the application wrote meanwhile is
+    /// newer. A disk that is gone refuses it, as any other.
     /// </summary>
     private bool IsLateAnswer(ulong sector, int byteCount)
     {
@@ -243,7 +245,9 @@ internal sealed partial class Volume
             return false;
         }
 
-        LogLine(CoreLogLevel.Information, $"resync data of {byteCount} bytes at sector {sector} come too late: not written");
+        LogLine(
+            CoreLogLevel.Information,
+            $"resync data of {byteCount} bytes at sector {sector} come too late: not written");
         return true;
     }
 
@@ -284,8 +288,9 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// P_RS_IS_IN_SYNC: the checksums were equal. It counts only while the block is asked for: 1. the source sends it; 2. pulls
-    /// ahead; 3. the block is written there and P_OUT_OF_SYNC overtakes on the other stream: the mark must stay.
+    /// P_RS_IS_IN_SYNC: the checksums were equal. It counts only while the block is asked for: 1. the source sends it;
+    /// 2. pulls ahead; 3. the block is written there and P_OUT_OF_SYNC overtakes on the other stream: the mark must
+    /// stay.
     /// </summary>
     public void OnIsInSync(ulong sector, int byteCount)
     {
@@ -314,7 +319,9 @@ internal sealed partial class Volume
         EndOutstanding(sector, byteCount);
     }
 
-    /// <summary>P_RS_CANCEL: the source went ahead; the blocks are asked for again after the next P_SYNC_UUID.</summary>
+    /// <summary>
+    /// P_RS_CANCEL: the source went ahead; the blocks are asked for again after the next P_SYNC_UUID.
+    /// </summary>
     public void OnResyncCancelled(ulong sector, int byteCount)
     {
         if (!_outstanding.Contains((sector, byteCount)))
@@ -347,7 +354,8 @@ internal sealed partial class Volume
         CheckTargetFinished();
     }
 
-    private static ulong Blocks(int byteCount) => ((ulong)byteCount + OutOfSyncBitmap.BlockBytes - 1) / OutOfSyncBitmap.BlockBytes;
+    private static ulong Blocks(int byteCount) =>
+        ((ulong)byteCount + OutOfSyncBitmap.BlockBytes - 1) / OutOfSyncBitmap.BlockBytes;
 
     private bool IsRequestedFromSource(ulong sector, ulong endSector)
     {

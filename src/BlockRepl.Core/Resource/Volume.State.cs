@@ -2,10 +2,14 @@ using BlockRepl.Core.State;
 
 namespace BlockRepl.Core.Resource;
 
-/// <summary>State changes: the request, what follows at once, and the follow-up work in the order of the changes.</summary>
+/// <summary>
+/// State changes: the request, what follows at once, and the follow-up work in the order of the changes.
+/// </summary>
 internal sealed partial class Volume
 {
-    /// <summary>Both disks were Inconsistent and the peer became Primary by force: its next P_STATE is decided on again.</summary>
+    /// <summary>
+    /// Both disks were Inconsistent and the peer became Primary by force: its next P_STATE is decided on again.
+    /// </summary>
     private bool _considerResync;
 
     /// <summary>A new current UUID is due when I/O goes on.</summary>
@@ -70,9 +74,10 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// DRBD's implications, with one exception. 1. this node is about to be the target, its data are Outdated; 2. the source's
-    /// disk fails and the resync is off; 3. by the rules a connected Outdated disk counts as UpToDate, and a diskless
-    /// Primary would go on with old data. Here it becomes Inconsistent, which is what the Primary takes it for.
+    /// DRBD's implications, with one exception. 1. this node is about to be the target, its data are Outdated; 2. the
+    /// source's disk fails and the resync is off; 3. by the rules a connected Outdated disk counts as UpToDate, and a
+    /// diskless Primary would go on with old data. Here it becomes Inconsistent, which is what the Primary takes it
+    /// for.
     /// </summary>
     private VolumeState Sanitize(VolumeState wanted, in RuleContext rules)
     {
@@ -132,9 +137,9 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// What the peer must know before it sees the next write. 1. this disk fails; 2. a write goes to the peer alone; 3. the peer
-    /// still counts on this disk and does not mark the block; 4. the disk comes back without it. And P_OUT_OF_SYNC means
-    /// nothing to a peer that does not know that this node is Ahead.
+    /// What the peer must know before it sees the next write. 1. this disk fails; 2. a write goes to the peer alone; 3.
+    /// the peer still counts on this disk and does not mark the block; 4. the disk comes back without it. And
+    /// P_OUT_OF_SYNC means nothing to a peer that does not know that this node is Ahead.
     /// </summary>
     private void TellAtOnce(in VolumeState old, in VolumeState next)
     {
@@ -307,7 +312,8 @@ internal sealed partial class Volume
             && next.Connection == ConnectionState.Connected;
         bool endedVerify = old.Connection == ConnectionState.VerifyS && next.Connection == ConnectionState.Connected
             && Connection.HasVerifyStop;
-        bool leftReport = old.Connection == ConnectionState.WFReportParams && next.Connection >= ConnectionState.Connected;
+        bool leftReport = old.Connection == ConnectionState.WFReportParams
+            && next.Connection >= ConnectionState.Connected;
         bool tells = leftReport || (IsConnected(next) && pauseChanged) || finishedTarget || endedVerify;
         if (tells && IsConnected(State))
         {
@@ -336,7 +342,8 @@ internal sealed partial class Volume
         }
 
         bool tookPart = old.Connection > ConnectionState.Connected && old.Connection < ConnectionState.Ahead;
-        if (tookPart && HasDisk && (next.Connection == ConnectionState.Connected || next.Connection >= ConnectionState.Ahead))
+        if (tookPart && HasDisk
+            && (next.Connection == ConnectionState.Connected || next.Connection >= ConnectionState.Ahead))
         {
             foreach (Func<bool> wait in WriteBitmap())
             {
@@ -357,7 +364,9 @@ internal sealed partial class Volume
         (IsConnected(next) && !IsConnected(old) && next.PeerDisk == DiskState.UpToDate)
         || (old.Disk < DiskState.UpToDate && next.Disk == DiskState.UpToDate);
 
-    /// <summary>This node can no longer count on the peer's copy: from now on its own data are a generation of their own.</summary>
+    /// <summary>
+    /// This node can no longer count on the peer's copy: from now on its own data are a generation of their own.
+    /// </summary>
     private static bool LostPeerData(in VolumeState old, in VolumeState next)
     {
         bool had = old.PeerDisk is DiskState.Inconsistent or DiskState.Consistent or DiskState.UpToDate;

@@ -121,7 +121,8 @@ internal sealed partial class Volume
         else if (ok)
         {
             _host.Hash(
-                CoreToken.Io(TokenKind.PeerRequest, peer.Index), Connection.VerifyAlgorithm, peer.Buffer, peer.ByteCount);
+                CoreToken.Io(TokenKind.PeerRequest, peer.Index), Connection.VerifyAlgorithm, peer.Buffer,
+                peer.ByteCount);
         }
         else
         {
@@ -169,7 +170,8 @@ internal sealed partial class Volume
         else if (ok)
         {
             _host.Hash(
-                CoreToken.Io(TokenKind.PeerRequest, peer.Index), Connection.VerifyAlgorithm, peer.Buffer, peer.ByteCount);
+                CoreToken.Io(TokenKind.PeerRequest, peer.Index), Connection.VerifyAlgorithm, peer.Buffer,
+                peer.ByteCount);
         }
         else
         {
@@ -217,7 +219,8 @@ internal sealed partial class Volume
             _verifyLeft--;
         }
 
-        bool stopped = State.Connection == ConnectionState.VerifyS && _verifyNextBit >= _verifyStopBit && _verifying.Count == 0;
+        bool stopped = State.Connection == ConnectionState.VerifyS && _verifyNextBit >= _verifyStopBit
+            && _verifying.Count == 0;
         bool verifying = State.Connection is ConnectionState.VerifyS or ConnectionState.VerifyT;
         if (verifying && (_verifyLeft == 0 || stopped))
         {
@@ -225,7 +228,9 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>Both nodes end a verify with a ping; VerifyS also tells its state, where the version has that.</summary>
+    /// <summary>
+    /// Both nodes end a verify with a ping; VerifyS also tells its state, where the version has that.
+    /// </summary>
     private void FinishVerify()
     {
         if (_finishing)
@@ -243,7 +248,8 @@ internal sealed partial class Volume
         uint ping = Connection.Ping();
         yield return () => Connection.IsPingAnswered(ping) || !Connection.IsCurrent(generation);
         _finishing = false;
-        if (!Connection.IsCurrent(generation) || State.Connection is not (ConnectionState.VerifyS or ConnectionState.VerifyT))
+        if (!Connection.IsCurrent(generation)
+            || State.Connection is not (ConnectionState.VerifyS or ConnectionState.VerifyT))
         {
             yield break;
         }

@@ -105,7 +105,9 @@ internal sealed class VolumeCounters
 
     public void BeginUnacknowledged() => Unacknowledged++;
 
-    /// <summary>What an old connection began may end in the next one, which counts from zero: hence the floor.</summary>
+    /// <summary>
+    /// What an old connection began may end in the next one, which counts from zero: hence the floor.
+    /// </summary>
     public void EndPeerPending(int count = 1) => PeerPending = Math.Max(0, PeerPending - count);
 
     public void EndUnacknowledged() => Unacknowledged = Math.Max(0, Unacknowledged - 1);

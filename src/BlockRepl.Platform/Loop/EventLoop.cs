@@ -6,10 +6,10 @@ using BlockRepl.Platform.Native;
 namespace BlockRepl.Platform.Loop;
 
 /// <summary>
-/// One thread that owns one ring: disks, sockets, timers and posted work of a resource all end up here, in turns. A turn
-/// delivers completions, posted work and due timers, then the batch handlers, then hands every started operation to the
-/// kernel and waits, in one system call. Everything but <see cref="Post(Action)"/> and <see cref="Dispose"/> belongs to the
-/// loop's thread (before <see cref="Start"/>: to the creator).
+/// One thread that owns one ring: disks, sockets, timers and posted work of a resource all end up here, in turns. A
+/// turn delivers completions, posted work and due timers, then the batch handlers, then hands every started operation
+/// to the kernel and waits, in one system call. Everything but <see cref="Post(Action)"/> and <see cref="Dispose"/>
+/// belongs to the loop's thread (before <see cref="Start"/>: to the creator).
 /// </summary>
 public sealed unsafe class EventLoop : IDisposable
 {
@@ -81,7 +81,9 @@ public sealed unsafe class EventLoop : IDisposable
         _thread.Start();
     }
 
-    /// <summary>Runs the action on the loop's thread soon; from any thread. False: the loop has stopped, it will not run.</summary>
+    /// <summary>
+    /// Runs the action on the loop's thread soon; from any thread. False: the loop has stopped, it will not run.
+    /// </summary>
     public bool Post(Action action) => PostWork(action);
 
     /// <summary>As <see cref="Post(Action)"/>, without a delegate.</summary>
@@ -101,8 +103,8 @@ public sealed unsafe class EventLoop : IDisposable
     }
 
     /// <summary>
-    /// Ends the loop from another thread: operations still in flight are cancelled and waited for, so that the kernel writes
-    /// into no buffer afterwards. Owners should close their devices and sockets before.
+    /// Ends the loop from another thread: operations still in flight are cancelled and waited for, so that the kernel
+    /// writes into no buffer afterwards. Owners should close their devices and sockets before.
     /// </summary>
     public void Dispose()
     {
@@ -125,7 +127,9 @@ public sealed unsafe class EventLoop : IDisposable
         Free();
     }
 
-    /// <summary>Queues an operation for the end of this turn; its memory must stay until the handler is called.</summary>
+    /// <summary>
+    /// Queues an operation for the end of this turn; its memory must stay until the handler is called.
+    /// </summary>
     /// <returns>A name for <see cref="Cancel"/>.</returns>
     internal ulong Submit(in NativeOp op, ICompletionHandler handler, ulong token)
     {
@@ -139,7 +143,8 @@ public sealed unsafe class EventLoop : IDisposable
         if (_operations.IsInUse(operation))
         {
             _operations.Add(
-                new NativeOp { Kind = NativeOpKind.Cancel, Offset = operation, Descriptor = -1 }, IgnoredResult.Instance, 0);
+                new NativeOp { Kind = NativeOpKind.Cancel, Offset = operation, Descriptor = -1 },
+                IgnoredResult.Instance, 0);
         }
     }
 
@@ -290,7 +295,9 @@ public sealed unsafe class EventLoop : IDisposable
         }
     }
 
-    /// <summary>A handler may add and remove timers; one that is skipped because of that is due at once again.</summary>
+    /// <summary>
+    /// A handler may add and remove timers; one that is skipped because of that is due at once again.
+    /// </summary>
     private void RunTimers()
     {
         for (var i = 0; i < _timers.Count; i++)
