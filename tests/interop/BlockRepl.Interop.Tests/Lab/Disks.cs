@@ -3,7 +3,10 @@ using System.Security.Cryptography;
 
 namespace BlockRepl.Interop.Tests;
 
-/// <summary>The backing disks of a node: sparse files, one small enough for a full sync, one for a second volume, a large one, one for meta data.</summary>
+/// <summary>
+/// The backing disks of a node, sparse files: one small enough for a full sync, one for a second volume, a large one, one
+/// for meta data.
+/// </summary>
 internal sealed class Disks
 {
     public const int Small = 0;
