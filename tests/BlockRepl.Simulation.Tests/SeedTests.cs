@@ -60,7 +60,9 @@ public sealed class DeterminismTests
     }
 }
 
-/// <summary>Each planted defect must be found within a bounded number of seeds, or the checkers prove nothing.</summary>
+/// <summary>
+/// Each planted defect must be found within a bounded number of seeds, or the checkers prove nothing.
+/// </summary>
 public sealed class PlantedDefectTests
 {
     public static TheoryData<string> PlantedNames => [.. PlantedBugs.All.Select(b => b.Name)];

@@ -109,7 +109,9 @@ public sealed class SimCluster
         && n.Volumes.All(v => v.Disks.All(d => d.RunningCount == 0))
         && n.Status.All(s => CurrencyTracker.IsWhole(n, s.Volume) && s.OutOfSyncKiB == 0));
 
-    /// <summary>What must be true of a pair at rest: equal disks, the data that the model expects, equal generations.</summary>
+    /// <summary>
+    /// What must be true of a pair at rest: equal disks, the data that the model expects, equal generations.
+    /// </summary>
     public void CheckAtRest()
     {
         for (int volume = 0; volume < Options.Volumes; volume++)
@@ -159,7 +161,8 @@ public sealed class SimCluster
     {
         Core.Generations.UuidSet a = A.Status[volume].Uuids;
         Core.Generations.UuidSet b = B.Status[volume].Uuids;
-        if (Core.Generations.UuidSet.Masked(a.Current) != Core.Generations.UuidSet.Masked(b.Current) || a.Bitmap != b.Bitmap)
+        if (Core.Generations.UuidSet.Masked(a.Current) != Core.Generations.UuidSet.Masked(b.Current)
+            || a.Bitmap != b.Bitmap)
         {
             throw new SimulationException($"at rest the generations of volume {volume} differ: a {a}, b {b}");
         }

@@ -6,7 +6,7 @@ namespace BlockRepl.Tidy.Tests;
 /// <summary>What every source file keeps to.</summary>
 public sealed partial class RepositoryTests
 {
-    private const int LongestLine = 155;
+    private const int LongestLine = 120;
     private const int LongestFunction = 70;
     private const int LongestFile = 700;
 

@@ -16,9 +16,22 @@ try
 {
     Console.WriteLine(
         $"BlockRepl benchmark, {Environment.ProcessorCount} processors, "
-        + $"{DateTime.UtcNow.ToString("u", CultureInfo.InvariantCulture)}, " +
-        $"{seconds} s for each figure, disks of {diskBytes >> 20} MiB in {Path.GetDirectoryName(folder)}");
+        + $"{DateTime.UtcNow.ToString("u", CultureInfo.InvariantCulture)}, "
+        + $"{seconds} s for each figure, disks of {diskBytes >> 20} MiB in {Path.GetDirectoryName(folder)}");
+    Figure[] raw = MeasureMachine(folder, diskBytes, seconds);
+    Figure[]? mirror = MirrorPeer.IsInstalled ? MeasureMirror(folder, diskBytes, seconds) : null;
+    List<DeviceResult> results = MeasureBlockRepl(quick, diskBytes, seconds);
+    ReportSyncAndMemory(results);
+    ReportRatios(results, raw, mirror);
+    return 0;
+}
+finally
+{
+    Directory.Delete(folder, recursive: true);
+}
 
+static Figure[] MeasureMachine(string folder, long diskBytes, double seconds)
+{
     Report.Heading("the machine");
     Report.Columns();
     Figure[] raw = Machine.RawDisk(folder, diskBytes, seconds);
@@ -30,17 +43,20 @@ try
     Report.Line("MD5, one core, 4 KiB, one by one", Report.Rate(Machine.Md5Single(seconds / 2)));
     Report.Line(
         "MD5, one core, 4 KiB, batches", Report.Rate(Machine.Md5Batch(seconds / 2)) + "  (" + Digest.Describe() + ")");
+    return raw;
+}
 
-    Figure[]? mirror = null;
-    if (MirrorPeer.IsInstalled)
-    {
-        Report.Heading(
-            "another replicator in user space: qemu-storage-daemon, blockdev-mirror, write-blocking, no digest");
-        Report.Columns();
-        mirror = MirrorPeer.Measure(folder, diskBytes, seconds);
-        Report.Figures("mirror through NBD", mirror);
-    }
+static Figure[] MeasureMirror(string folder, long diskBytes, double seconds)
+{
+    Report.Heading("another replicator in user space: qemu-storage-daemon, blockdev-mirror, write-blocking, no digest");
+    Report.Columns();
+    Figure[] mirror = MirrorPeer.Measure(folder, diskBytes, seconds);
+    Report.Figures("mirror through NBD", mirror);
+    return mirror;
+}
 
+static List<DeviceResult> MeasureBlockRepl(bool quick, long diskBytes, double seconds)
+{
     Report.Heading("BlockRepl through NBD, both nodes on this machine");
     Report.Columns();
     (string Protocol, string Digest)[] cases = quick
@@ -54,16 +70,23 @@ try
         Report.Figures(result.Name, result.Figures);
     }
 
+    return results;
+}
+
+static void ReportSyncAndMemory(List<DeviceResult> results)
+{
     Report.Heading("full sync and memory");
     foreach (DeviceResult result in results)
     {
         Report.Line(
             result.Name,
             $"full sync {Report.Rate(result.ResyncBytesPerSecond),10}   resident: "
-            + $"Primary {result.PrimaryKiB >> 10} MiB, " +
-            $"Secondary {result.SecondaryKiB >> 10} MiB");
+            + $"Primary {result.PrimaryKiB >> 10} MiB, Secondary {result.SecondaryKiB >> 10} MiB");
     }
+}
 
+static void ReportRatios(List<DeviceResult> results, Figure[] raw, Figure[]? mirror)
+{
     Report.Heading("ratios (above 1: BlockRepl is faster)");
     Report.Columns();
     foreach (DeviceResult result in results)
@@ -71,24 +94,17 @@ try
         Report.Ratio(result.Name + " / raw disk", result.Figures, raw);
     }
 
-    if (mirror is not null)
-    {
-        foreach (DeviceResult result in results)
-        {
-            Report.Ratio(result.Name + " / mirror", result.Figures, mirror);
-        }
-
-        Report.Heading("aims: protocol C with MD5 against the mirror without a digest");
-        Report.Aims(results[0].Figures, mirror);
-    }
-    else
+    if (mirror is null)
     {
         Report.Line("mirror", "not measured: needs qemu-storage-daemon (Debian package qemu-system-common)");
+        return;
     }
 
-    return 0;
-}
-finally
-{
-    Directory.Delete(folder, recursive: true);
+    foreach (DeviceResult result in results)
+    {
+        Report.Ratio(result.Name + " / mirror", result.Figures, mirror);
+    }
+
+    Report.Heading("aims: protocol C with MD5 against the mirror without a digest");
+    Report.Aims(results[0].Figures, mirror);
 }

@@ -99,7 +99,8 @@ want() {
 }
 
 need_dotnet() {
-    command -v dotnet >/dev/null 2>&1 || fail "the .NET 10 SDK is missing: https://dotnet.microsoft.com/download/dotnet/10.0"
+    command -v dotnet >/dev/null 2>&1 ||
+        fail "the .NET 10 SDK is missing: https://dotnet.microsoft.com/download/dotnet/10.0"
     local version
     version="$(cd "$ROOT" && dotnet --version)"
     case "$version" in

@@ -1,5 +1,5 @@
-# Two nodes on 127.0.0.1, without root: configuration, daemons, commands, waiting. Sourced after common.sh by scripts that
-# set WORK to their own temporary folder; the resource is called demo, the nodes left and right.
+# Two nodes on 127.0.0.1, without root: configuration, daemons, commands, waiting. Sourced after common.sh by scripts
+# that set WORK to their own temporary folder; the resource is called demo, the nodes left and right.
 
 declare -A NODE_PID=()
 

@@ -5,8 +5,8 @@ using BlockRepl.Core.State;
 namespace BlockRepl.Core.Resource;
 
 /// <summary>
-/// The activity log: no write is submitted, here or to the peer, before its extents are in the durable set. One transaction at
-/// a time: pages of evicted extents, flush, block, flush.
+/// The activity log: no write is submitted, here or to the peer, before its extents are in the durable set. One
+/// transaction at a time: pages of evicted extents, flush, block, flush.
 /// </summary>
 internal sealed partial class Volume
 {
@@ -60,8 +60,8 @@ internal sealed partial class Volume
             }
         }
 
-        // 1. a write to extent E was answered; its data are in the disk's cache; 2. E leaves the log; 3. power fails; 4. the
-        // data are lost here, the peer has them, and nothing says that the block differs. So the data go first.
+        // 1. a write to extent E was answered; its data are in the disk's cache; 2. E leaves the log; 3. power fails;
+        // 4. the data are lost here, the peer has them, and nothing says that the block differs. So the data go first.
         bool flushData = count > 0 && Options.Disk.DiskFlushes && (_dataUnflushed || _resyncDataUnflushed);
         if (flushData)
         {
@@ -173,8 +173,9 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// With every bit set and nobody connected the log can say nothing new. The bits must be durable: 1. the set is forgotten
-    /// while a page lacks bits; 2. the log is resumed, and its next transaction no longer names the page's extents;
+    /// With every bit set and nobody connected the log can say nothing new. The bits must be durable: 1. the set is
+    /// forgotten while a page lacks bits; 2. the log is resumed, and its next transaction no longer names the page's
+    /// extents;
     /// 3. power fails, and nothing on disk names them.
     /// </summary>
     private IEnumerable<Func<bool>> SuspendLogIfAllSet()
@@ -201,8 +202,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// The set was emptied when the log was suspended, so every later write takes its extents anew. Writes that began without
-    /// the log have their bits set, and a resync does not touch blocks that are being written to.
+    /// The set was emptied when the log was suspended, so every later write takes its extents anew. Writes that began
+    /// without the log have their bits set, and a resync does not touch blocks that are being written to.
     /// </summary>
     private void ResumeLog() => LogSuspended = false;
 }

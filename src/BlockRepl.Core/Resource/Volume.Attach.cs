@@ -11,7 +11,9 @@ internal sealed partial class Volume
 {
     private const int ReadChunkBytes = 1 << 20;
 
-    /// <summary>Reads the meta data, replays what a crash left, and brings the disk up. Ends with a result for the command.</summary>
+    /// <summary>
+    /// Reads the meta data, replays what a crash left, and brings the disk up. Ends with a result for the command.
+    /// </summary>
     public IEnumerable<Func<bool>> Attach(BackingDisk disk, Action<CommandResult> answer)
     {
         StateChangeResult begun = State.Disk != DiskState.Diskless
@@ -91,18 +93,21 @@ internal sealed partial class Volume
             return new CommandResult(112, "the meta-data device is too small: it has no room for meta data");
         }
 
-        MetaDataError error = SuperBlock.TryDecode(batch.Data, disk, out SuperBlock? superBlock, out MetaDataLayout? layout);
+        MetaDataError error =
+            SuperBlock.TryDecode(batch.Data, disk, out SuperBlock? superBlock, out MetaDataLayout? layout);
         if (error != MetaDataError.None || superBlock is null || layout is null)
         {
             int code = error == MetaDataError.Unclean83Log ? 165 : 119;
-            return new CommandResult(code, MetaDataErrors.Describe(error, disk, $"the disk of volume {Number}", batch.Data));
+            return new CommandResult(
+                code, MetaDataErrors.Describe(error, disk, $"the disk of volume {Number}", batch.Data));
         }
 
         bool inUse = State.Role == Role.Primary || State.PeerRole == Role.Primary;
         bool foreign = Generations.UuidSet.Masked(ExposedUuid) != Generations.UuidSet.Masked(superBlock.Uuids.Current);
         if (inUse && State.PeerDisk != DiskState.UpToDate && ExposedUuid != 0 && foreign)
         {
-            return new CommandResult(150, "this disk does not hold the data generation that is in use: attach the right disk");
+            return new CommandResult(
+                150, "this disk does not hold the data generation that is in use: attach the right disk");
         }
 
         bool consistent = superBlock.Flags.HasFlag(SuperBlockFlags.Consistent);
@@ -113,7 +118,8 @@ internal sealed partial class Volume
         if (size.Error != SizeError.None)
         {
             return new CommandResult((int)size.Error, size.Error == SizeError.ImplicitShrink
-                ? $"the disk holds {layout.MaxCapacitySectors} sectors, its data need {superBlock.SizeSectors}: use a larger disk"
+                ? $"the disk holds {layout.MaxCapacitySectors} sectors, its data need {superBlock.SizeSectors}: "
+                    + "use a larger disk"
                 : $"the disk holds {layout.MaxCapacitySectors} sectors, less than the device: use a larger disk");
         }
 
@@ -128,7 +134,9 @@ internal sealed partial class Volume
 
     private SizeVerdict _attachSize;
 
-    /// <summary>The bitmap as the crash left it plus the extents of the activity log, made durable; then a fresh ring.</summary>
+    /// <summary>
+    /// The bitmap as the crash left it plus the extents of the activity log, made durable; then a fresh ring.
+    /// </summary>
     private IEnumerable<Func<bool>> LoadBitmap(IoBatch ringBytes, Action<CommandResult> fail)
     {
         bool wasPrimary = Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
@@ -191,19 +199,21 @@ internal sealed partial class Volume
         }
 
         LogLine(CoreLogLevel.Information,
-            $"replayed the activity log: {replay.Extents.Count} hot extents, {bitmap.SetCount - before} blocks newly marked");
+            $"replayed the activity log: {replay.Extents.Count} hot extents, "
+            + $"{bitmap.SetCount - before} blocks newly marked");
     }
 
     /// <summary>
-    /// Bits first, then the ring. 1. the ring is made new; 2. power fails before the bits are durable; 3. the hot extents are
-    /// named nowhere. In this order a crash at any point only repeats the replay.
+    /// Bits first, then the ring. 1. the ring is made new; 2. power fails before the bits are durable; 3. the hot
+    /// extents are named nowhere. In this order a crash at any point only repeats the replay.
     /// </summary>
     private IEnumerable<Func<bool>> MakeReplayDurable(bool fullSync)
     {
         SizeSectors = _attachSize.Sectors;
 
-        // 1. a Primary's process is killed, its data are in the disk's cache; 2. it comes back, resyncs the hot extents to the
-        // peer and clears their bits; 3. power fails and the cache with it: the blocks differ and nothing says so.
+        // 1. a Primary's process is killed, its data are in the disk's cache; 2. it comes back, resyncs the hot extents
+        // to the peer and clears their bits; 3. power fails and the cache with it: the blocks differ and nothing says
+        // so.
         IoBatch data = new();
         FlushDisk(data);
         yield return () => data.IsDone;
@@ -252,7 +262,8 @@ internal sealed partial class Volume
         bool wasPrimary = _superBlock.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
         bool reattachWhileFrozen = State.Role == Role.Primary && State.SuspendedNoData;
         Uuids = _superBlock.Uuids;
-        CrashedPrimary = _superBlock.Flags.HasFlag(SuperBlockFlags.CrashedPrimary) || (wasPrimary && !reattachWhileFrozen);
+        CrashedPrimary = _superBlock.Flags.HasFlag(SuperBlockFlags.CrashedPrimary)
+            || (wasPrimary && !reattachWhileFrozen);
         Degraded = State.Role != Role.Primary && wasPrimary
             && !_superBlock.Flags.HasFlag(SuperBlockFlags.ConnectedIndicator);
         SetFlag(SuperBlockFlags.ActivityLogDisabled, !Options.Disk.ActivityLogUpdates);

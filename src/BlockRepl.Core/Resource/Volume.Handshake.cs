@@ -15,7 +15,9 @@ internal sealed partial class Volume
     /// <summary>Bits that this node's last P_UUIDS told the peer.</summary>
     private ulong _bitsTold;
 
-    /// <summary>The peer's last P_UUIDS on this connection, corrected by decisions and finished resyncs; null = none.</summary>
+    /// <summary>
+    /// The peer's last P_UUIDS on this connection, corrected by decisions and finished resyncs; null = none.
+    /// </summary>
     public UuidsPacket? PeerUuids { get; private set; }
 
     /// <summary>d_size of the peer's last P_SIZES; 0 = unknown.</summary>
@@ -53,7 +55,8 @@ internal sealed partial class Volume
         uint block = (uint)LogicalBlockBytes;
         QueueLimits limits = new(block, block, 0, block, 0, Disk?.CanDiscard ?? true, false, false);
         SizesPacket packet = new(
-            disk ? Layout!.MaxCapacitySectors : 0, disk ? LimitSectors : 0, triggerReply ? 0 : SizeSectors, most, flags, limits);
+            disk ? Layout!.MaxCapacitySectors : 0, disk ? LimitSectors : 0, triggerReply ? 0 : SizeSectors, most, flags,
+            limits);
         Connection.Send(this, Command.Sizes, packet);
     }
 
@@ -142,7 +145,8 @@ internal sealed partial class Volume
         if (verdict.Refusal != SizesRefusal.None)
         {
             Connection.Disconnect(verdict.Refusal == SizesRefusal.PeerDiskTooSmall
-                ? $"the peer's disk ({packet.DiskSectors} sectors) is too small for the data of this node ({SizeSectors} sectors)"
+                ? $"the peer's disk ({packet.DiskSectors} sectors) is too small for the data of this node "
+                    + $"({SizeSectors} sectors)"
                 : "the peer's size would shrink the device under its users");
             yield break;
         }
@@ -175,7 +179,9 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>A new size of the device: bitmap in memory and on disk, guarded by FULL_SYNC until both fit again.</summary>
+    /// <summary>
+    /// A new size of the device: bitmap in memory and on disk, guarded by FULL_SYNC until both fit again.
+    /// </summary>
     public IEnumerable<Func<bool>> SetSize(ulong sectors, bool assumeClean)
     {
         if (sectors == SizeSectors)
@@ -221,7 +227,9 @@ internal sealed partial class Volume
         _host.DeviceChanged(Number);
     }
 
-    /// <summary>P_UUIDS, as a script because "skip the initial sync" is durable before the next packet counts.</summary>
+    /// <summary>
+    /// P_UUIDS, as a script because "skip the initial sync" is durable before the next packet counts.
+    /// </summary>
     public IEnumerable<Func<bool>> OnUuids(UuidsPacket packet)
     {
         bool primaryWithoutDisk = State.Role == Role.Primary && !HasDisk;
@@ -259,14 +267,15 @@ internal sealed partial class Volume
         else if (!HasDisk && (State.Role == Role.Primary
             || (State.Connection == ConnectionState.Connected && (packet.Flags & UuidFlags.Inconsistent) == 0)))
         {
-            // Not from an Inconsistent copy: this node's own disk, which may have newer data, could never be attached again.
+            // Not from an Inconsistent copy: this node's own disk, which may have newer data, could never be attached
+            // again.
             ExposedUuid = packet.Uuids.Current;
         }
     }
 
     /// <summary>
-    /// Both nodes have the same generations now, and no P_UUIDS will say so: a later resync on this connection, after pulling
-    /// ahead, ends with this copy.
+    /// Both nodes have the same generations now, and no P_UUIDS will say so: a later resync on this connection, after
+    /// pulling ahead, ends with this copy.
     /// </summary>
     private void TakeOwnUuidsForPeers()
     {
@@ -315,10 +324,13 @@ internal sealed partial class Volume
             }
 
             connection = ConnectionOf(verdict.Direction);
-            own = State.Disk == DiskState.Negotiating && connection != ConnectionState.WFBitMapT ? _negotiatedDisk : State.Disk;
+            own = State.Disk == DiskState.Negotiating && connection != ConnectionState.WFBitMapT
+                ? _negotiatedDisk
+                : State.Disk;
         }
 
-        else if (own == DiskState.Negotiating && peer.Disk < DiskState.Negotiating && connection == ConnectionState.Connected)
+        else if (own == DiskState.Negotiating && peer.Disk < DiskState.Negotiating
+            && connection == ConnectionState.Connected)
         {
             // The peer has no disk with which this one could be compared.
             own = _negotiatedDisk;
@@ -348,7 +360,8 @@ internal sealed partial class Volume
 
         DiscardMyData = false;
         bool peerNotYet = peer.Connection <= ConnectionState.Connected && peer.Disk != DiskState.Negotiating;
-        if (IsConnected(old) && State.Connection > ConnectionState.Connected && old.Connection <= ConnectionState.Connected
+        if (IsConnected(old) && State.Connection > ConnectionState.Connected
+            && old.Connection <= ConnectionState.Connected
             && peerNotYet && connection is ConnectionState.WFBitMapS or ConnectionState.WFBitMapT)
         {
             SendUuids();
@@ -383,7 +396,9 @@ internal sealed partial class Volume
         return inconsistent ? DiskState.Inconsistent : DiskState.Consistent;
     }
 
-    /// <summary>P_STATEs that end a resync or a verify, or that must not disturb one. True if that is all they mean.</summary>
+    /// <summary>
+    /// P_STATEs that end a resync or a verify, or that must not disturb one. True if that is all they mean.
+    /// </summary>
     private bool HandlesEndOfSync(in VolumeState peer, DiskState peerDisk)
     {
         if (IsSource && State.Disk == DiskState.UpToDate && peerDisk == DiskState.UpToDate
@@ -465,7 +480,9 @@ internal sealed partial class Volume
         return verdict;
     }
 
-    /// <summary>What a verdict changes before the state follows it: corrected UUIDs, all bits, handlers, giving up.</summary>
+    /// <summary>
+    /// What a verdict changes before the state follows it: corrected UUIDs, all bits, handlers, giving up.
+    /// </summary>
     private IEnumerable<Func<bool>> CarryOut(SyncVerdict verdict, VolumeState peer)
     {
         SetUuids(verdict.OwnAfter);

@@ -51,8 +51,8 @@ internal sealed partial class Volume
         _newUuidWanted && State.Disk == DiskState.UpToDate && Uuids.Bitmap == 0 ? NewCurrentUuid() : [];
 
     /// <summary>
-    /// 1. a write of the peer is acked; 2. this disk fails before the flush for its barrier; 3. the barrier is acked and the
-    /// peer forgets the write; 4. this node loses power and comes back with the disk: nobody marked the block.
+    /// 1. a write of the peer is acked; 2. this disk fails before the flush for its barrier; 3. the barrier is acked
+    /// and the peer forgets the write; 4. this node loses power and comes back with the disk: nobody marked the block.
     /// </summary>
     public bool LostUnflushedData => !HasDisk && _dataUnflushed && Options.Disk.DiskFlushes;
 
@@ -102,7 +102,8 @@ internal sealed partial class Volume
     public bool HasUnfinishedWrites => HasStartedRequests(writesOnly: false) || Connection.HasLoggedWrites(this);
 
     /// <summary>
-    /// Whether writes that will mark their blocks only when they end are under way: a bitmap that is sent before lacks them.
+    /// Whether writes that will mark their blocks only when they end are under way: a bitmap that is sent before lacks
+    /// them.
     /// </summary>
     public bool HasStartedWrites => HasStartedRequests(writesOnly: true);
 
@@ -237,7 +238,8 @@ internal sealed partial class Volume
             FlushDisk(flush);
             yield return () => flush.IsDone;
 
-            // What was frozen may have reached this disk: the generation that was put off begins before it counts as shared.
+            // What was frozen may have reached this disk: the generation that was put off begins before it counts as
+            // shared.
             foreach (Func<bool> wait in RotateIfWanted())
             {
                 yield return wait;
@@ -270,7 +272,10 @@ internal sealed partial class Volume
         {
             answer(!HasDisk
                 ? new CommandResult(138, "there is no disk: attach it first")
-                : new CommandResult(151, "a new generation needs a StandAlone resource, or (with --clear-bitmap) two connected, freshly created disks"));
+                : new CommandResult(
+                    151,
+                    "a new generation needs a StandAlone resource, or (with --clear-bitmap) two connected, "
+                    + "freshly created disks"));
             yield break;
         }
 

@@ -21,8 +21,8 @@ public sealed record PlantedBug(string Name, string What, Func<ICoreHost, ICoreH
 }
 
 /// <summary>
-/// Defects put between core and host, where each lies about the disk or changes what is sent, and defects of the core that it
-/// can be told to have.
+/// Defects put between core and host, where each lies about the disk or changes what is sent, and defects of the core
+/// that it can be told to have.
 /// </summary>
 public static class PlantedBugs
 {
@@ -31,14 +31,29 @@ public static class PlantedBugs
         Bug("skip-meta-flush", "meta-data flushes are reported done and not done", h => new SkipMetaFlush(h)),
         Bug("skip-log-write", "activity-log writes are reported done and not done", h => new SkipLogWrite(h)),
         Bug("skip-data-flush", "flushes of the data area are reported done and not done", h => new SkipDataFlush(h)),
-        Bug("ack-before-disk", "writes are reported done while they are still under way", h => new AnswerWritesEarly(h)),
-        Bug("early-completion", "the application is answered before the peer has the write", h => new AnswerRequestsEarly(h)),
-        Bug("wrong-barrier-count", "barrier acks count one write too many", h => new RewritePacket(h, Command.BarrierAck, CountOneMore)),
-        Bug("wrong-uuid-bit", "a bit of the bitmap UUID is flipped in P_UUIDS", h => new RewritePacket(h, Command.Uuids, FlipUuid)),
+        Bug(
+            "ack-before-disk",
+            "writes are reported done while they are still under way",
+            h => new AnswerWritesEarly(h)),
+        Bug(
+            "early-completion",
+            "the application is answered before the peer has the write",
+            h => new AnswerRequestsEarly(h)),
+        Bug(
+            "wrong-barrier-count",
+            "barrier acks count one write too many",
+            h => new RewritePacket(h, Command.BarrierAck, CountOneMore)),
+        Bug(
+            "wrong-uuid-bit",
+            "a bit of the bitmap UUID is flipped in P_UUIDS",
+            h => new RewritePacket(h, Command.Uuids, FlipUuid)),
         Bug("no-out-of-sync", "P_OUT_OF_SYNC is never sent", h => new DropPacket(h, Command.OutOfSync)),
         Bug("lost-bits", "plain bitmap packets lose their bits", h => new RewritePacket(h, Command.Bitmap, ClearBody)),
         Bug("stale-resync", "resync answers carry what was read before", h => new StaleResync(h)),
-        Bug("ack-names-wrong-sector", "write acks name the next block", h => new RewritePacket(h, Command.WriteAck, NextBlock)),
+        Bug(
+            "ack-names-wrong-sector",
+            "write acks name the next block",
+            h => new RewritePacket(h, Command.WriteAck, NextBlock)),
         Bug("skip-bitmap-write", "bitmap pages are reported written and not written", h => new SkipBitmapWrite(h)),
         Bug("leaked-buffer", "one in fifty buffers is not given back", h => new LeakBuffer(h)),
         new("release-extent-at-ack", "an extent leaves the activity log at the ack, not at the barrier ack")
@@ -91,7 +106,11 @@ public static class PlantedBugs
         {
             MaxDiskLatencyNs = 200 * Duration.Microsecond,
             Net = drawn.Options.Net with { Protocol = ReplicationProtocol.C },
-            Network = drawn.Options.Network with { MinLatencyNs = 2 * Duration.Millisecond, MaxLatencyNs = 20 * Duration.Millisecond },
+            Network = drawn.Options.Network with
+            {
+                MinLatencyNs = 2 * Duration.Millisecond,
+                MaxLatencyNs = 20 * Duration.Millisecond,
+            },
         },
         HotSpots = 3,
         ReadPercent = 50,

@@ -6,8 +6,8 @@ using BlockRepl.Simulation.Nodes;
 namespace BlockRepl.Simulation.Runs;
 
 /// <summary>
-/// Keeps the pair going as a careful administrator or cluster manager does: restarts what is down, attaches, connects, and
-/// promotes a node only if it has the present data and the other one does not serve. It never asks twice at once.
+/// Keeps the pair going as a careful administrator or cluster manager does: restarts what is down, attaches, connects,
+/// and promotes a node only if it has the present data and the other one does not serve. It never asks twice at once.
 /// </summary>
 internal sealed class Operator(SimCluster cluster, Rng rng)
 {
@@ -134,7 +134,8 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
     private void Connect(SimNode node)
     {
         // Before version 96 a lost P_SYNC_UUID cannot be told from a split brain.
-        bool explained = cluster.Content.IsForked || cluster.Currency.PrimaryLostItsDisk || cluster.Options.AgreedVersion < 96;
+        bool explained = cluster.Content.IsForked || cluster.Currency.PrimaryLostItsDisk
+            || cluster.Options.AgreedVersion < 96;
         if (node.WasRefused && !explained)
         {
             throw new SimulationException(
@@ -223,10 +224,12 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
                 return;
             }
 
-            VolumeStatus? marked = node.Status.FirstOrDefault(s => CurrencyTracker.IsWhole(node, s.Volume) && s.OutOfSyncKiB > 0);
+            VolumeStatus? marked =
+                node.Status.FirstOrDefault(s => CurrencyTracker.IsWhole(node, s.Volume) && s.OutOfSyncKiB > 0);
             if (marked is not null && !cluster.Nodes.Any(IsPrimary))
             {
-                // A verify could not read: with no Primary to begin a generation, a new connection finds both to be the same.
+                // A verify could not read: with no Primary to begin a generation, a new connection finds both to be the
+                // same.
                 SimNode victim = cluster.Nodes[1 - Preferred];
                 if (victim.IsUp && victim.CommandsRunning == 0)
                 {

@@ -71,8 +71,9 @@ public sealed class RandomRun
     public RunSettings Settings => _settings;
 
     /// <summary>
-    /// Some pairs would take a second Primary, which the operator never makes one: then every write waits for its place in
-    /// the sequence. Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the same.
+    /// Some pairs would take a second Primary, which the operator never makes one: then every write waits for its place
+    /// in the sequence. Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the
+    /// same.
     /// </summary>
     private static RunSettings DrawMore(RunSettings settings, ulong seed)
     {

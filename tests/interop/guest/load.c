@@ -3,8 +3,9 @@
  *
  *   load DEVICE FROM LENGTH SEED COUNT LARGEST PROCESSES FLUSH_EVERY
  *
- * FROM and LENGTH (bytes) bound the range; every process has a share of its own, so that each block has one last writer.
- * COUNT writes by each process; 0: until /tmp/load.stop is there. LARGEST in bytes. FLUSH_EVERY: fsync after so many, 0 never.
+ * FROM and LENGTH (bytes) bound the range; every process has a share of its own, so that each block has one last
+ * writer. COUNT writes by each process; 0: until /tmp/load.stop is there. LARGEST in bytes. FLUSH_EVERY: fsync after
+ * so many, 0 never.
  * Each sector begins with the seed, the number of the write and its own number. Prints "wrote N" or what failed.
  */
 #define _GNU_SOURCE
@@ -64,7 +65,8 @@ static void report(uint64_t process, uint64_t number)
         perror("report");
 }
 
-static int run(const char *device, uint64_t from, uint64_t length, uint64_t seed, uint64_t count, uint64_t largest, uint64_t flush)
+static int run(
+    const char *device, uint64_t from, uint64_t length, uint64_t seed, uint64_t count, uint64_t largest, uint64_t flush)
 {
     void *buffer;
     uint64_t number, offset, bytes;

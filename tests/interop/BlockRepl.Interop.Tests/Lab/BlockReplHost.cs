@@ -29,7 +29,8 @@ internal sealed class BlockReplHost : Host, IDisposable
     public override HostStatus Status(int volume = 0)
     {
         var request = new ControlRequest { Command = "status", Target = "all" };
-        ControlReply reply = ControlClient.AskAsync(_location, request, CancellationToken.None).GetAwaiter().GetResult();
+        ControlReply reply =
+            ControlClient.AskAsync(_location, request, CancellationToken.None).GetAwaiter().GetResult();
         VolumeReport? report = reply.Status?.Volumes.FirstOrDefault(v => v.Resource == "r0" && v.Volume == volume);
         return report is null ? HostStatus.Absent : HostStatus.From(report);
     }

@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// The backing disks of a node, sparse files: one small enough for a full sync, one for a second volume, a large one, one
-/// for meta data.
+/// The backing disks of a node: sparse files, one small enough for a full sync, one for a second volume, a large one,
+/// one for meta data.
 /// </summary>
 internal sealed class Disks
 {
@@ -32,7 +32,8 @@ internal sealed class Disks
     {
         for (int i = 0; i < Paths.Length; i++)
         {
-            using FileStream file = File.Open(Paths[i], FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+            using FileStream file =
+                File.Open(Paths[i], FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
             file.SetLength(0);
             file.SetLength(Bytes[i]);
         }
@@ -62,7 +63,9 @@ internal sealed class Disks
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    /// <summary>Takes the disk out of one node and puts it into the other, and the reverse; both have no power.</summary>
+    /// <summary>
+    /// Takes the disk out of one node and puts it into the other, and the reverse; both have no power.
+    /// </summary>
     public static void Swap(Disks left, Disks right, int disk)
     {
         string aside = left.Paths[disk] + ".aside";

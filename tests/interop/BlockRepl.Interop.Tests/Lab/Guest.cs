@@ -13,10 +13,14 @@ internal sealed record GuestResult(string Commands, int ExitCode, string Output)
 
     /// <exception cref="InvalidOperationException">They failed; the message has their output.</exception>
     public string OrThrow() =>
-        Succeeded ? Output : throw new InvalidOperationException($"guest$ {Commands}\n{Output}\n(exit code {ExitCode})");
+        Succeeded
+            ? Output
+            : throw new InvalidOperationException($"guest$ {Commands}\n{Output}\n(exit code {ExitCode})");
 }
 
-/// <summary>A virtual machine with the kernel's DRBD: its power switch, its shell on a serial line and its kernel log.</summary>
+/// <summary>
+/// A virtual machine with the kernel's DRBD: its power switch, its shell on a serial line and its kernel log.
+/// </summary>
 internal sealed class Guest : IDisposable
 {
     private const int BootSeconds = 180;
@@ -107,7 +111,8 @@ internal sealed class Guest : IDisposable
 
     private IEnumerable<string> MachineOptions() =>
     [
-        "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-smp", "1", "-nographic", "-nodefaults", "-no-reboot",
+        "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-smp", "1", "-nographic", "-nodefaults",
+        "-no-reboot",
         "-kernel", _image.Kernel, "-initrd", _image.InitialRamDisk,
         "-append", "console=ttyS0 quiet loglevel=7 panic=-1 tsc=unstable",
         "-netdev", $"tap,id=n0,ifname={NetworkSegment.Tap},script=no,downscript=no",
@@ -154,7 +159,9 @@ internal sealed class Guest : IDisposable
 
             text.Append(Encoding.UTF8.GetString(buffer, 0, count).Replace("\r", "", StringComparison.Ordinal));
             string all = text.ToString();
-            int at = all.StartsWith(marker, StringComparison.Ordinal) ? 0 : all.IndexOf("\n" + marker, StringComparison.Ordinal);
+            int at = all.StartsWith(marker, StringComparison.Ordinal)
+                ? 0
+                : all.IndexOf("\n" + marker, StringComparison.Ordinal);
             if (at >= 0 && all.IndexOf('\n', at + 1) >= 0)
             {
                 return all;

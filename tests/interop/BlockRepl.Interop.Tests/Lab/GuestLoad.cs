@@ -17,10 +17,12 @@ internal sealed class GuestLoad : Load
         string device = "/dev/drbd" + volume.ToString(CultureInfo.InvariantCulture);
         long size = shape.Length > 0
             ? shape.Length
-            : long.Parse(guest.Run($"blockdev --getsize64 {device}").OrThrow(), CultureInfo.InvariantCulture) - shape.From;
+            : long.Parse(guest.Run($"blockdev --getsize64 {device}").OrThrow(), CultureInfo.InvariantCulture)
+                - shape.From;
         guest.Run(
-            $"rm -f /tmp/load.stop /tmp/load.done {Output}; (load {device} {shape.From} {size} {seed} {shape.Count} {shape.LargestBytes} "
-            + $"{shape.Streams} {shape.FlushEvery} >{Output} 2>&1; echo ended $? >>{Output}) &").OrThrow();
+            $"rm -f /tmp/load.stop /tmp/load.done {Output}; (load {device} {shape.From} {size} {seed} {shape.Count} "
+            + $"{shape.LargestBytes} {shape.Streams} {shape.FlushEvery} >{Output} 2>&1; "
+            + $"echo ended $? >>{Output}) &").OrThrow();
     }
 
     /// <summary>The guest that it runs in has not lost its power since.</summary>
@@ -48,7 +50,8 @@ internal sealed class GuestLoad : Load
         if (IsThere)
         {
             _guest.Run("touch /tmp/load.stop").OrThrow();
-            Poll.Until(() => Read().Contains("ended ", StringComparison.Ordinal), "the guest's load to stop", seconds, Read);
+            Poll.Until(
+                () => Read().Contains("ended ", StringComparison.Ordinal), "the guest's load to stop", seconds, Read);
         }
     }
 

@@ -3,8 +3,8 @@ using BlockRepl.Nodes;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// One of the two nodes, in words that are the same for both, so that a script can be played with the roles exchanged. Commands
-/// are drbdadm's; the volume is 0 unless one is given.
+/// One of the two nodes, in words that are the same for both, so that a script can be played with the roles exchanged.
+/// Commands are drbdadm's; the volume is 0 unless one is given.
 /// </summary>
 internal abstract class Host(Disks disks)
 {
@@ -58,7 +58,9 @@ internal abstract class Host(Disks disks)
     public void Down()
     {
         ToolResult result = Try("down");
-        for (int again = 0; again < 20 && result.Everything.Contains("transient state", StringComparison.Ordinal); again++)
+        for (int again = 0;
+            again < 20 && result.Everything.Contains("transient state", StringComparison.Ordinal);
+            again++)
         {
             result = Try("down");
         }

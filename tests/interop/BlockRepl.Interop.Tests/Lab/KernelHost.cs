@@ -13,7 +13,8 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
 
     public override bool HasPower => guest.HasPower;
 
-    public override HostStatus Status(int volume = 0) => HostStatus.Parse(guest.Run("cat /proc/drbd").OrThrow(), volume);
+    public override HostStatus Status(int volume = 0) =>
+        HostStatus.Parse(guest.Run("cat /proc/drbd").OrThrow(), volume);
 
     public override Generations Generations(int volume = 0) =>
         Interop.Tests.Generations.Parse(guest.Run($"drbdadm get-gi r0/{volume}").OrThrow());
@@ -28,7 +29,8 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
         return new ToolResult(line, result.ExitCode, result.Output, "");
     }
 
-    public override Load StartLoad(LoadShape shape, int seed, int volume = 0) => new GuestLoad(guest, shape, seed, volume);
+    public override Load StartLoad(LoadShape shape, int seed, int volume = 0) =>
+        new GuestLoad(guest, shape, seed, volume);
 
     public override void PowerOff() => guest.PowerOff();
 
@@ -59,9 +61,11 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
     }
 
     public override string HashOfDevice(long byteCount) =>
-        guest.Run($"dd if=/dev/drbd0 bs=64k iflag=direct,count_bytes count={byteCount} 2>/dev/null | md5sum").OrThrow()[..32];
+        guest.Run($"dd if=/dev/drbd0 bs=64k iflag=direct,count_bytes count={byteCount} 2>/dev/null | md5sum")
+            .OrThrow()[..32];
 
-    public override void Discard(long offset, int bytes) => guest.Run($"blkdiscard -o {offset} -l {bytes} /dev/drbd0").OrThrow();
+    public override void Discard(long offset, int bytes) =>
+        guest.Run($"blkdiscard -o {offset} -l {bytes} /dev/drbd0").OrThrow();
 
     public override void Silence() => guest.Run($"arp -s {NetworkSegment.OurAddress} 02:00:00:00:00:98").OrThrow();
 
@@ -72,7 +76,8 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
     public void ResetSocket(int index) =>
         guest.Run(
             $"""
-            ports=$(ss -Htn state established | awk '/:7788/ {LeftBrace} print $3, $4 {RightBrace}' | sort | sed -n {index + 1}p)
+            established=$(ss -Htn state established | awk '/:7788/ {LeftBrace} print $3, $4 {RightBrace}')
+            ports=$(echo "$established" | sort | sed -n {index + 1}p)
             set -- $ports
             [ -n "$1" ] || exit 9
             ss -K sport = :$(echo $1 | sed 's/.*://') and dport = :$(echo $2 | sed 's/.*://')

@@ -6,13 +6,16 @@ using Xunit;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// One script: two nodes with empty disks and a configuration, what happens between them recorded from the first packet on. At
-/// its end the record and both logs are read; if anything is wrong, they are kept.
+/// One script: two nodes with empty disks and a configuration, what happens between them recorded from the first packet
+/// on. At its end the record and both logs are read; if anything is wrong, they are kept.
 /// </summary>
 internal sealed class Scenario : IDisposable
 {
     private static readonly string[] UnusualPackets =
-        ["malformed", "P_NEG_ACK", "P_NEG_DREPLY", "P_NEG_RS_DREPLY", "P_SUPERSEDED", "P_RETRY_WRITE", "P_WSAME", "P_DELAY_PROBE"];
+    [
+        "malformed", "P_NEG_ACK", "P_NEG_DREPLY", "P_NEG_RS_DREPLY", "P_SUPERSEDED", "P_RETRY_WRITE", "P_WSAME",
+        "P_DELAY_PROBE",
+    ];
 
     private static readonly string[] SignsOfTrouble =
         ["BUG", "WARNING:", "ASSERT", "Digest", "ProtocolError", "nknown packet", "LOGIC"];
@@ -103,7 +106,11 @@ internal sealed class Scenario : IDisposable
     public void WaitForWrites(Load load, int count = 40)
     {
         long target = load.Done + count;
-        Poll.Until(() => load.Done >= target || load.HasFailed, $"{count} more writes", 60, () => $"{load.Done} done, {Told()}");
+        Poll.Until(
+            () => load.Done >= target || load.HasFailed,
+            $"{count} more writes",
+            60,
+            () => $"{load.Done} done, {Told()}");
         Note($"{load.Done} writes are answered");
     }
 
@@ -214,7 +221,8 @@ internal sealed class Scenario : IDisposable
                 () => Both.All(h => h.Status(number).IsInSync), $"volume {number} in sync", 180,
                 () => string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status(number)}")));
             int disk = Configuration.SecondVolumeDisk!.Value;
-            Assert.Empty(Disks.DifferentBlocks(BlockRepl.Disks.Paths[disk], Kernel.Disks.Paths[disk], DeviceBytes(number)));
+            Assert.Empty(
+                Disks.DifferentBlocks(BlockRepl.Disks.Paths[disk], Kernel.Disks.Paths[disk], DeviceBytes(number)));
         }
 
         MustBeEqual();
@@ -247,7 +255,8 @@ internal sealed class Scenario : IDisposable
         List<long> different = DifferentBlocks();
         Assert.True(
             different.Count == 0,
-            $"{different.Count} blocks differ: {string.Join(' ', different.Take(20))}\n{string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status()}"))}");
+            $"{different.Count} blocks differ: {string.Join(' ', different.Take(20))}\n"
+            + string.Join('\n', Both.Select(h => $"{h.Name}: {h.Status()}")));
         Note("disks are equal");
     }
 
@@ -310,7 +319,8 @@ internal sealed class Scenario : IDisposable
         Assert.True(troubles.Length == 0, "the kernel complains:\n" + string.Join('\n', troubles.Take(20)));
         Dictionary<string, int> packets = _capture.Packets();
         Note("packets: " + string.Join(", ", packets.OrderBy(p => p.Key).Select(p => $"{p.Key} {p.Value}")));
-        foreach (string packet in packets.Keys.Where(p => p.StartsWith("packet ", StringComparison.Ordinal)).Concat(UnusualPackets))
+        IEnumerable<string> unknown = packets.Keys.Where(p => p.StartsWith("packet ", StringComparison.Ordinal));
+        foreach (string packet in unknown.Concat(UnusualPackets))
         {
             Assert.True(_allowed.Contains(packet) || !packets.ContainsKey(packet), $"{packet} is on the wire");
         }

@@ -10,7 +10,9 @@ public enum Side
 /// <summary>The two configurations that every script runs under.</summary>
 public enum Setup
 {
-    /// <summary>A cluster of two small boards: protocol B, md5 on the wire, no flushes to SD cards, a large activity log.</summary>
+    /// <summary>
+    /// A cluster of two small boards: protocol B, md5 on the wire, no flushes to SD cards, a large activity log.
+    /// </summary>
     Boards,
 
     /// <summary>Protocol C with all of DRBD's flushes.</summary>
@@ -106,11 +108,14 @@ internal sealed record Configuration
         _ => "common { disk { c-max-rate 400M; c-min-rate 0; } }",
     };
 
-    /// <summary>The guest is slow and shares its processor: it gets 3 s for an answer instead of half a second.</summary>
+    /// <summary>
+    /// The guest is slow and shares its processor: it gets 3 s for an answer instead of half a second.
+    /// </summary>
     private string ResourceNet() => Setup switch
     {
         Setup.Boards =>
-            "verify-alg md5; data-integrity-alg md5; sndbuf-size 2048k; rcvbuf-size 1024k; max-buffers 36k; ping-timeout 30;",
+            "verify-alg md5; data-integrity-alg md5; sndbuf-size 2048k; rcvbuf-size 1024k; max-buffers 36k; "
+            + "ping-timeout 30;",
         _ => "verify-alg md5; data-integrity-alg md5; ping-timeout 30;",
     };
 

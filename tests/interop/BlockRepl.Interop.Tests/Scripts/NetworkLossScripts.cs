@@ -8,7 +8,9 @@ namespace BlockRepl.Interop.Tests;
 [Trait("Category", "Interop")]
 public sealed class NetworkLossScripts(Laboratory laboratory)
 {
-    /// <summary>Ping interval, its time-out, the time-out for acknowledgements, and the slowness of a shared machine.</summary>
+    /// <summary>
+    /// Ping interval, its time-out, the time-out for acknowledgements, and the slowness of a shared machine.
+    /// </summary>
     private const int NoticeSeconds = 4 + 3 + 4 + 14;
 
     [Theory]
@@ -69,7 +71,8 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
 
     [Theory]
     [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
-    public void A_Secondary_that_started_anew_finds_a_Primary_that_still_believes_in_the_old_connection(Side primary, Setup setup) =>
+    public void A_Secondary_that_started_anew_finds_a_Primary_that_still_believes_in_the_old_connection(
+        Side primary, Setup setup) =>
         Play(primary, setup, s =>
         {
             using Load load = s.StartLoadAndSeeIt();
@@ -93,7 +96,8 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
             s.Write(count: 20, largestBytes: 1 << 20);
             long before = s.Primary.Status().OutOfSyncKiB;
             s.Secondary.Connect();
-            s.Primary.WaitFor(h => h.Connection == "SyncSource" && h.OutOfSyncKiB < before * 3 / 4, "a quarter of the resync");
+            s.Primary.WaitFor(
+                h => h.Connection == "SyncSource" && h.OutOfSyncKiB < before * 3 / 4, "a quarter of the resync");
             s.Segment.Cut();
             s.WaitApart(NoticeSeconds);
             long left = s.Primary.Status().OutOfSyncKiB;

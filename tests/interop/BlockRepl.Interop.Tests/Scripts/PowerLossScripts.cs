@@ -4,8 +4,8 @@ using Xunit;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// Power fails while the Primary is written to. The disk is large and the application uses a small part of it, so that a
-/// resync of all would show.
+/// Power fails while the Primary is written to. The disk is large and the application uses a small part of it, so that
+/// a resync of all would show.
 /// </summary>
 [Trait("Category", "Interop")]
 public sealed class PowerLossScripts(Laboratory laboratory)
@@ -32,7 +32,9 @@ public sealed class PowerLossScripts(Laboratory laboratory)
             Assert.InRange(marked, ExtentKiB, TouchedKiB);
             List<long> different = s.DifferentBlocks();
             s.Note($"{different.Count} blocks really differ");
-            Assert.All(different, b => Assert.InRange(b * 4096, InSixExtents.From, InSixExtents.From + InSixExtents.Length - 1));
+            Assert.All(
+                different,
+                b => Assert.InRange(b * 4096, InSixExtents.From, InSixExtents.From + InSixExtents.Length - 1));
             s.Segment.Mend();
             s.WaitConnected();
             s.MustBeEqual();

@@ -2,12 +2,17 @@ using Xunit;
 
 namespace BlockRepl.Interop.Tests;
 
-/// <summary>Protocols A, B and C, the ways of ordering writes, and what protocol A does when the network is too slow.</summary>
+/// <summary>
+/// Protocols A, B and C, the ways of ordering writes, and what protocol A does when the network is too slow.
+/// </summary>
 [Trait("Category", "Interop")]
 public sealed class ProtocolScripts(Laboratory laboratory)
 {
     private static readonly string[] WriteOrderings =
-        ["disk-barrier yes;", "disk-barrier no; disk-flushes yes;", "disk-barrier no; disk-flushes no; disk-drain yes;"];
+    [
+        "disk-barrier yes;", "disk-barrier no; disk-flushes yes;",
+        "disk-barrier no; disk-flushes no; disk-drain yes;",
+    ];
 
     public static TheoryData<Side, string> ProtocolsAndSides { get; } = new()
     {
@@ -55,7 +60,8 @@ public sealed class ProtocolScripts(Laboratory laboratory)
         var configuration = new Configuration
         {
             Setup = Setup.Bare,
-            Net = "protocol A; on-congestion pull-ahead; congestion-fill 128k; congestion-extents 70; sndbuf-size 512k;",
+            Net =
+                "protocol A; on-congestion pull-ahead; congestion-fill 128k; congestion-extents 70; sndbuf-size 512k;",
         };
         Scenario.Play(laboratory, primary, configuration, s =>
         {

@@ -27,7 +27,8 @@ public sealed class RoleChangeScripts(Laboratory laboratory)
 
     [Theory]
     [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
-    public void After_an_orderly_end_of_the_Primary_the_other_takes_over_and_brings_it_up_to_date_later(Side primary, Setup setup) =>
+    public void After_an_orderly_end_of_the_Primary_the_other_takes_over_and_brings_it_up_to_date_later(
+        Side primary, Setup setup) =>
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup }, s =>
         {
             s.CreateInSync();
@@ -45,7 +46,8 @@ public sealed class RoleChangeScripts(Laboratory laboratory)
 
     [Theory]
     [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
-    public void After_a_crash_of_the_Primary_the_other_takes_over_with_all_that_was_answered(Side primary, Setup setup) =>
+    public void After_a_crash_of_the_Primary_the_other_takes_over_with_all_that_was_answered(
+        Side primary, Setup setup) =>
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup, Net = Configuration.QuickToNotice }, s =>
         {
             s.CreateInSync();

@@ -17,8 +17,8 @@ public sealed class SoakScripts(Laboratory laboratory)
 
     private static readonly Action<Scenario, Random>[] Days =
     [
-        QuietDay, RolesChange, LinkFails, LinkFails, OperatorDisconnects, SecondaryDies, SecondaryDies, PrimaryDiesAndComesBack,
-        PrimaryDiesAndTheOtherTakesOver, BothDie,
+        QuietDay, RolesChange, LinkFails, LinkFails, OperatorDisconnects, SecondaryDies, SecondaryDies,
+        PrimaryDiesAndComesBack, PrimaryDiesAndTheOtherTakesOver, BothDie,
     ];
 
     [Theory]
@@ -167,5 +167,7 @@ public sealed class SoakScripts(Laboratory laboratory)
     }
 
     private static int FromEnvironment(string name, int otherwise) =>
-        int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : otherwise;
+        int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value)
+            ? value
+            : otherwise;
 }

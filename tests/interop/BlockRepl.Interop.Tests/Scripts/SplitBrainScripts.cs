@@ -22,7 +22,9 @@ public sealed class SplitBrainScripts(Laboratory laboratory)
     private const int Few = 2;
     private const int Many = 30;
 
-    /// <summary>Role, policies, writes of the old and of the new Primary, how many stay Primary, who must survive.</summary>
+    /// <summary>
+    /// Role, policies, writes of the old and of the new Primary, how many stay Primary, who must survive.
+    /// </summary>
     public static TheoryData<Side, string, int, int, int, Survivor> Policies { get; } = BothWays(
     [
         ("after-sb-0pri disconnect;", Many, Few, 0, Survivor.Nobody),
@@ -36,7 +38,9 @@ public sealed class SplitBrainScripts(Laboratory laboratory)
         ("after-sb-1pri discard-secondary;", Few, Many, 1, Survivor.Old),
         ("after-sb-0pri discard-least-changes; after-sb-1pri consensus;", Many, Few, 1, Survivor.Old),
         ("after-sb-0pri discard-least-changes; after-sb-1pri consensus;", Few, Many, 1, Survivor.Nobody),
-        ("after-sb-0pri discard-younger-primary; after-sb-1pri discard-secondary; after-sb-2pri disconnect;", Few, Few, 2, Survivor.Nobody),
+        (
+            "after-sb-0pri discard-younger-primary; after-sb-1pri discard-secondary; after-sb-2pri disconnect;",
+            Few, Few, 2, Survivor.Nobody),
     ]);
 
     [Theory]
@@ -44,7 +48,8 @@ public sealed class SplitBrainScripts(Laboratory laboratory)
     public void Both_come_to_the_verdict_of_the_policy_and_nothing_of_the_survivor_is_lost(
         Side primary, string policy, int oldWrites, int newWrites, int stayPrimary, Survivor survivor)
     {
-        var configuration = new Configuration { Setup = Setup.Bare, Net = "protocol C; " + Configuration.QuickToNotice + policy };
+        var configuration =
+            new Configuration { Setup = Setup.Bare, Net = "protocol C; " + Configuration.QuickToNotice + policy };
         Scenario.Play(laboratory, primary, configuration, s =>
         {
             s.CreateInSync();
