@@ -11,10 +11,7 @@
 #define LOAD(words) _mm512_loadu_si512(words)
 #define STORE(words, x) _mm512_storeu_si512(words, x)
 #define ADD(x, y) _mm512_add_epi32(x, y)
-#define F(b, c, d) _mm512_ternarylogic_epi32(b, c, d, 0xca)
-#define G(b, c, d) _mm512_ternarylogic_epi32(b, c, d, 0xe4)
-#define H(b, c, d) _mm512_ternarylogic_epi32(b, c, d, 0x96)
-#define I(b, c, d) _mm512_ternarylogic_epi32(b, c, d, 0x39)
+#define TERNARY(b, c, d, table) _mm512_ternarylogic_epi32(b, c, d, table)
 #define ROTATE(x, bits) _mm512_rol_epi32(x, bits)
 #define CONSTANT(value) _mm512_set1_epi32((int)(value))
 #define UNPACK_LOW_32(x, y) _mm512_unpacklo_epi32(x, y)
@@ -34,6 +31,8 @@ static inline VEC load_row(const uint8_t *const *data, size_t row, size_t offset
     x = _mm512_inserti32x4(x, load_quarter(data[row + 8] + offset), 2);
     return _mm512_inserti32x4(x, load_quarter(data[row + 12] + offset), 3);
 }
+
+#include "md5_ternary.h"
 
 #include "md5_lanes.h"
 

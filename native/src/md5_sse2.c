@@ -1,28 +1,11 @@
 /* MD5 of four messages at a time with SSE2, which every x86-64 has. */
-#include <emmintrin.h>
+#include "md5_128.h"
 
-#include "digest_internal.h"
-
-#define VEC __m128i
-#define LANES 4u
-#define LOAD(words) _mm_loadu_si128((const VEC *)(const void *)(words))
-#define STORE(words, x) _mm_storeu_si128((VEC *)(void *)(words), x)
-#define ADD(x, y) _mm_add_epi32(x, y)
 #define F(b, c, d) _mm_xor_si128(d, _mm_and_si128(b, _mm_xor_si128(c, d)))
 #define G(b, c, d) _mm_xor_si128(c, _mm_and_si128(d, _mm_xor_si128(b, c)))
 #define H(b, c, d) _mm_xor_si128(_mm_xor_si128(b, c), d)
 #define I(b, c, d) _mm_xor_si128(c, _mm_or_si128(b, _mm_xor_si128(d, _mm_set1_epi32(-1))))
 #define ROTATE(x, bits) _mm_or_si128(_mm_slli_epi32(x, bits), _mm_srli_epi32(x, 32 - (bits)))
-#define CONSTANT(value) _mm_set1_epi32((int)(value))
-#define UNPACK_LOW_32(x, y) _mm_unpacklo_epi32(x, y)
-#define UNPACK_HIGH_32(x, y) _mm_unpackhi_epi32(x, y)
-#define UNPACK_LOW_64(x, y) _mm_unpacklo_epi64(x, y)
-#define UNPACK_HIGH_64(x, y) _mm_unpackhi_epi64(x, y)
-
-static inline VEC load_row(const uint8_t *const *data, size_t row, size_t offset)
-{
-    return LOAD(data[row] + offset);
-}
 
 #include "md5_lanes.h"
 
