@@ -49,7 +49,5 @@ public sealed class CandidateSet
 
     public bool AllowsAnything => Array.Exists(_writes, w => w.Content == WriteContent.Anything);
 
-    public bool AnyRunning => Array.Exists(_writes, w => w.Done == long.MaxValue);
-
     public override string ToString() => "{" + string.Join(", ", _writes.Select(w => w.ToString())) + "}";
 }

@@ -1,5 +1,3 @@
-using BlockRepl.Simulation.Nodes;
-
 namespace BlockRepl.Simulation.Checks;
 
 /// <summary>

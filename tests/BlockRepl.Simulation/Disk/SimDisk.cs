@@ -136,8 +136,6 @@ public sealed class SimDisk
     /// <summary>The page's present content; null if it is all zero.</summary>
     public byte[]? Page(int page) => _current[page];
 
-    public bool HasDirtyPages => _dirty.Count > 0;
-
     private void Start(DiskOperation operation)
     {
         if (operation.Offset < 0 || operation.Offset + operation.Count > Settings.Bytes

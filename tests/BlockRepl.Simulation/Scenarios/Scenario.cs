@@ -162,15 +162,6 @@ public sealed class Scenario
         return this;
     }
 
-    /// <summary>The data stream breaks after so many more bytes of a node.</summary>
-    public Scenario CutDataAfter(SimNode node, long bytes)
-    {
-        SimSocket socket = Cluster.Network.OpenSockets.Where(s => s.Node == node.Index).MaxBy(s => s.WrittenBytes)
-            ?? throw new SimulationException("there is no stream to cut");
-        socket.CutAfterBytes = bytes;
-        return this;
-    }
-
     public Scenario Wait(long ns)
     {
         Cluster.RunFor(ns);
