@@ -5,7 +5,7 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 INSTALL_BIN="$ROOT/artifacts/install/bin"
 CONFIGURATION=Release
 
-export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_WORKLOAD_UPDATE_NOTIFY_DISABLE=true
 # mke2fs, debugfs and drbdmeta live where an ordinary user's PATH does not look.
 export PATH="$PATH:/usr/sbin:/sbin"
 
