@@ -25,6 +25,9 @@ internal sealed class Guest : IDisposable
 {
     private const int BootSeconds = 180;
     private const string NiceLevel = "10";
+
+    /// <summary>A busy guest loses characters of its serial line at times, and says so.</summary>
+    private const string Again = "\n@@again\n";
     private readonly NetworkSegment _segment;
     private readonly GuestImage _image;
     private readonly string _folder;
@@ -90,8 +93,14 @@ internal sealed class Guest : IDisposable
     public GuestResult Run(string commands, int seconds = 60)
     {
         string id = "r" + (++_requests).ToString(CultureInfo.InvariantCulture);
-        _line!.Send(Encoding.ASCII.GetBytes($"{id} {Convert.ToBase64String(Encoding.UTF8.GetBytes(commands))}\n"));
-        string answer = Receive("@@" + id, seconds, commands);
+        string code64 = Convert.ToBase64String(Encoding.UTF8.GetBytes(commands));
+        string answer;
+        do
+        {
+            _line!.Send(Encoding.ASCII.GetBytes($"{id} {code64.Length} {code64}\n"));
+            answer = Receive("@@" + id, seconds, commands);
+        }
+        while (answer.EndsWith(Again, StringComparison.Ordinal));
         int end = answer.LastIndexOf("\n@@" + id, StringComparison.Ordinal);
         int code = int.Parse(answer[(end + 4 + id.Length)..], CultureInfo.InvariantCulture);
         return new GuestResult(commands, code, answer[..end].Trim('\n'));
@@ -162,7 +171,7 @@ internal sealed class Guest : IDisposable
             int at = all.StartsWith(marker, StringComparison.Ordinal)
                 ? 0
                 : all.IndexOf("\n" + marker, StringComparison.Ordinal);
-            if (at >= 0 && all.IndexOf('\n', at + 1) >= 0)
+            if ((at >= 0 && all.IndexOf('\n', at + 1) >= 0) || all.EndsWith(Again, StringComparison.Ordinal))
             {
                 return all;
             }

@@ -54,27 +54,28 @@ internal abstract class Host(Disks disks)
 
     public void Up() => Do("up");
 
-    /// <summary>A node that is just changing its state refuses for a moment.</summary>
-    public void Down()
-    {
-        ToolResult result = Try("down");
-        for (int again = 0;
-            again < 20 && result.Everything.Contains("transient state", StringComparison.Ordinal);
-            again++)
-        {
-            result = Try("down");
-        }
-
-        result.OrThrow();
-    }
+    public void Down() => DoWhenReady("down", "transient state");
 
     public void Primary() => Do("primary");
 
-    public void Secondary() => Do("secondary");
+    /// <summary>The end of the last client is noticed a moment later.</summary>
+    public void Secondary() => DoWhenReady("secondary", "(-12)");
 
     public void Connect() => Do("connect");
 
     public void Disconnect() => Do("disconnect");
+
+    /// <summary>Repeats a command that is refused for a reason that passes by itself.</summary>
+    private void DoWhenReady(string command, string passingReason)
+    {
+        ToolResult result = Try(command);
+        for (int again = 0; again < 20 && result.Everything.Contains(passingReason, StringComparison.Ordinal); again++)
+        {
+            result = Try(command);
+        }
+
+        result.OrThrow();
+    }
 
     /// <summary>Writes so many times with each stream and waits for the end.</summary>
     public void Write(LoadShape shape, int seed, int volume = 0)

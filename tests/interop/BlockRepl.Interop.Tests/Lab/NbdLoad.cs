@@ -52,6 +52,10 @@ internal sealed class NbdLoad : Load
     {
         _stop = true;
         Join(seconds);
+        foreach (Stream stream in _streams)
+        {
+            stream.Client.Dispose();
+        }
     }
 
     /// <summary>
