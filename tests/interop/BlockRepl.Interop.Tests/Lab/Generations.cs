@@ -7,6 +7,7 @@ internal readonly record struct Generations(ulong Current, ulong Bitmap, ulong H
 {
     /// <summary>Bit 0 says which role wrote it and is no part of the identity.</summary>
     private const ulong RoleBit = 1;
+    private const ulong JustCreated = 4;
 
     /// <param name="text">CURRENT:BITMAP:HISTORY:HISTORY:FLAGS…, hexadecimal.</param>
     public static Generations Parse(string text)
@@ -18,8 +19,14 @@ internal readonly record struct Generations(ulong Current, ulong Bitmap, ulong H
         return new Generations(ids[0], ids[1], ids[2], ids[3]);
     }
 
+    /// <summary>
+    /// What two nodes in sync must agree on. That a disk was new once stays in the history of a kernel that was the target of a
+    /// resync after a skipped first sync, and in no other's.
+    /// </summary>
     public Generations WithoutRoles() =>
-        new(Current & ~RoleBit, Bitmap & ~RoleBit, History1 & ~RoleBit, History2 & ~RoleBit);
+        new(Current & ~RoleBit, Bitmap & ~RoleBit, Old(History1), Old(History2));
+
+    private static ulong Old(ulong uuid) => uuid == JustCreated ? 0 : uuid & ~RoleBit;
 
     public override string ToString() => $"{Current:X16}:{Bitmap:X16}:{History1:X16}:{History2:X16}";
 }
