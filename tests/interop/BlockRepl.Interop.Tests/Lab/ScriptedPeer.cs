@@ -6,14 +6,15 @@ using System.Net.Sockets;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// A peer of an older version, as far as a pair needs it that is in sync already: it shakes hands, lets either be Primary, keeps
-/// what is written and confirms it. It knows nothing of our codec: all bytes are laid out here.
+/// A peer of an older version, as far as a pair needs it that is in sync already: it shakes hands, lets either be Primary,
+/// keeps what is written and confirms it. It knows nothing of our codec: all bytes are laid out here.
 /// </summary>
 internal sealed class ScriptedPeer : IDisposable
 {
-    private const ushort Data = 0x00, Barrier = 0x03, Unplug = 0x07, SyncParam = 0x0a, Protocol = 0x0b, Uuids = 0x0c, Sizes = 0x0d;
-    private const ushort State = 0x0e, StateChangeRequest = 0x12, Ping = 0x13, PingAck = 0x14, WriteAck = 0x16, BarrierAck = 0x1c;
-    private const ushort StateChangeReply = 0x1d, SyncParam89 = 0x23, ConnectionStateRequest = 0x2a, ConnectionStateReply = 0x2b;
+    private const ushort Data = 0x00, Barrier = 0x03, Unplug = 0x07, SyncParam = 0x0a, Protocol = 0x0b, Uuids = 0x0c;
+    private const ushort Sizes = 0x0d, State = 0x0e, StateChangeRequest = 0x12, Ping = 0x13, PingAck = 0x14;
+    private const ushort WriteAck = 0x16, BarrierAck = 0x1c, StateChangeReply = 0x1d, SyncParam89 = 0x23;
+    private const ushort ConnectionStateRequest = 0x2a, ConnectionStateReply = 0x2b;
     private const ushort InitialMeta = 0xfff1, InitialData = 0xfff2, Features = 0xfffe;
 
     private const uint Primary = 1, Secondary = 2, Connected = 10 << 4, WaitingForParameters = 9 << 4;
@@ -159,7 +160,8 @@ internal sealed class ScriptedPeer : IDisposable
                 Check(body.Length == (_version >= 87 ? 25 : 24), $"P_PROTOCOL has {body.Length} bytes");
                 break;
             case SyncParam or SyncParam89:
-                Check(body.Length == SyncParamBytes && (command == SyncParam89) == (_version >= 89), "P_SYNC_PARAM is of another version");
+                bool fits = body.Length == SyncParamBytes && (command == SyncParam89) == (_version >= 89);
+                Check(fits, "P_SYNC_PARAM is of another version");
                 break;
             case Sizes:
                 Check(body.Length == 32, $"P_SIZES has {body.Length} bytes");
@@ -298,15 +300,15 @@ internal sealed class ScriptedPeer : IDisposable
         bool modern = _handshakeDone && _version >= 100;
         byte[] header = new byte[modern ? 16 : 8];
         stream.GetStream().ReadExactly(header);
-        (ushort command, int length) = (modern, BinaryPrimitives.ReadUInt16BigEndian(header)) switch
-        {
-            (true, _) => (BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(6)), BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(8))),
-            (_, 0x835a) => (BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(2)), BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(4))),
-            _ => (BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(4)), BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(6))),
-        };
+        (int commandAt, int lengthAt) = modern ? (6, 8) : header[0] == 0x83 && header[1] == 0x5a ? (2, 4) : (4, 6);
+        ushort command = BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(commandAt));
+        int length = lengthAt == 6
+            ? BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(6))
+            : BinaryPrimitives.ReadInt32BigEndian(header.AsSpan(lengthAt));
         uint magic = BinaryPrimitives.ReadUInt32BigEndian(header);
-        Check(modern ? magic == 0x8620ec20 : magic == 0x83740267 || (_version >= 95 && magic >> 16 == 0x835a), $"magic {magic:x8}");
-        Check(modern || magic >> 16 == 0x835a == length > 32768 || _version < 95, $"header {magic:x8} for {length} bytes");
+        uint wanted = modern ? 0x8620ec20u : 0x83740267u;
+        bool large = !modern && _version >= 95 && length > 32768;
+        Check(large ? magic >> 16 == 0x835a : magic == wanted, $"header {magic:x8} for {length} bytes");
         byte[] body = new byte[length];
         stream.GetStream().ReadExactly(body);
         return (command, body);

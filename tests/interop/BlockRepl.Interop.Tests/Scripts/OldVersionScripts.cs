@@ -6,8 +6,8 @@ using Xunit;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// Versions of the protocol that no kernel of today agrees on: a peer that is a script of bytes. It needs neither a guest nor
-/// root.
+/// Versions of the protocol that no kernel of today agrees on: a peer that is a script of bytes. It needs neither a guest
+/// nor root.
 /// </summary>
 [Trait("Category", "Interop")]
 public sealed class OldVersionScripts
@@ -18,6 +18,7 @@ public sealed class OldVersionScripts
     public static TheoryData<int> Versions { get; } = new(86, 87, 88, 89, 90, 91, 94, 95, 96, 97, 99, 100);
 
     [Theory]
+    [Trait("Time", "Short")]
     [MemberData(nameof(Versions))]
     public void Either_can_be_Primary_with_a_peer_of_an_older_version(int version)
     {

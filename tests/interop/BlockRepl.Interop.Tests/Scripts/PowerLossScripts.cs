@@ -17,6 +17,7 @@ public sealed class PowerLossScripts(Laboratory laboratory)
     private const long TouchedKiB = 7 * ExtentKiB;
 
     [Theory]
+    [Trait("Time", "Short")]
     [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
     public void A_crashed_Primary_knows_by_its_activity_log_what_may_differ(Side primary, Setup setup) =>
         Play(primary, setup, s =>
