@@ -35,7 +35,8 @@ internal sealed class BlockReplHost : Host, IDisposable
         return report is null ? HostStatus.Absent : HostStatus.From(report);
     }
 
-    public override Generations Generations(int volume = 0) => Interop.Tests.Generations.Parse(Do("get-gi"));
+    public override Generations Generations(int volume = 0) =>
+        Interop.Tests.Generations.Parse(Node.Command("get-gi", $"r0/{volume}"));
 
     public override ToolResult Try(string command, params string[] options) => Node.Try([command, .. options, "r0"]);
 
