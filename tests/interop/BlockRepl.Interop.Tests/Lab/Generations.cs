@@ -20,8 +20,8 @@ internal readonly record struct Generations(ulong Current, ulong Bitmap, ulong H
     }
 
     /// <summary>
-    /// What two nodes in sync must agree on. That a disk was new once stays in the history of a kernel that was the target
-    /// of a resync after a skipped first sync, and in no other's.
+    /// What two nodes in sync must agree on. That a disk was new once stays in the history of a kernel that was the
+    /// target of a resync after a skipped first sync, and in no other's.
     /// </summary>
     public Generations WithoutRoles() =>
         new(Current & ~RoleBit, Bitmap & ~RoleBit, Old(History1), Old(History2));

@@ -6,8 +6,8 @@ using System.Net.Sockets;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// A peer of an older version, as far as a pair needs it that is in sync already: it shakes hands, lets either be Primary,
-/// keeps what is written and confirms it. It knows nothing of our codec: all bytes are laid out here.
+/// A peer of an older version, as far as a pair needs it that is in sync already: it shakes hands, lets either be
+/// Primary, keeps what is written and confirms it. It knows nothing of our codec: all bytes are laid out here.
 /// </summary>
 internal sealed class ScriptedPeer : IDisposable
 {

@@ -6,8 +6,8 @@ using Xunit;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// Versions of the protocol that no kernel of today agrees on: a peer that is a script of bytes. It needs neither a guest
-/// nor root.
+/// Versions of the protocol that no kernel of today agrees on: a peer that is a script of bytes. It needs neither a
+/// guest nor root.
 /// </summary>
 [Trait("Category", "Interop")]
 public sealed class OldVersionScripts
