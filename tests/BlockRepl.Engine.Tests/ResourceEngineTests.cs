@@ -116,13 +116,12 @@ public class ResourceEngineTests
         using var nodes = await TwoNodes.Synced(new NetOptions { IntegrityAlgorithm = DigestAlgorithm.Md5 });
         using var client = nodes.OpenA();
         WriteMany(client, 2000);
-        var before = (await AllocatedOnLoop(nodes.A), await AllocatedOnLoop(nodes.B));
-        var question = (await AllocatedOnLoop(nodes.A) - before.Item1, await AllocatedOnLoop(nodes.B) - before.Item2);
+        var (loopA, loopB) = (nodes.A.Engine.Devices[0].Loop, nodes.B.Engine.Devices[0].Loop);
+        var (beforeA, beforeB) = (LoopAllocations.Of(loopA), LoopAllocations.Of(loopB));
 
         WriteMany(client, 10_000);
 
-        var onA = await AllocatedOnLoop(nodes.A) - before.Item1 - (2 * question.Item1);
-        var onB = await AllocatedOnLoop(nodes.B) - before.Item2 - (2 * question.Item2);
+        var (onA, onB) = (LoopAllocations.Of(loopA) - beforeA, LoopAllocations.Of(loopB) - beforeB);
         // Timers and pings may cost something now and then; a request may not.
         Assert.True(onA < 10_000 && onB < 10_000, $"{onA} bytes on the primary's loop, {onB} on the secondary's");
     }
@@ -223,13 +222,6 @@ public class ResourceEngineTests
         {
             sent += socket.Send(bytes, sent, Math.Min(bytes.Length - sent, random.Next(1, 40)), SocketFlags.None);
         }
-    }
-
-    private static async Task<long> AllocatedOnLoop(EngineNode node)
-    {
-        var answer = new TaskCompletionSource<long>(TaskCreationOptions.RunContinuationsAsynchronously);
-        node.Engine.Devices[0].Loop.Post(() => answer.TrySetResult(GC.GetAllocatedBytesForCurrentThread()));
-        return await answer.Task.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
     private static void WriteMany(NbdTestClient client, int count)

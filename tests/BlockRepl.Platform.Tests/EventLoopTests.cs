@@ -23,6 +23,28 @@ public sealed class EventLoopTests
         Assert.Equal(Enumerable.Range(0, 1000), seen);
     }
 
+    [Fact]
+    public void A_loop_whose_work_comes_from_several_threads_at_once_allocates_nothing()
+    {
+        using var test = new LoopFixture(RingBackend.Epoll);
+        using var question = new AllocationQuestion();
+        var before = question.Ask(test.Loop);
+        for (var round = 0; round < 20; round++)
+        {
+            var posters = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
+            {
+                for (var i = 0; i < 5000; i++)
+                {
+                    test.Loop.Post(Nothing.Instance);
+                }
+            })).ToArray();
+            Array.ForEach(posters, p => p.Start());
+            Array.ForEach(posters, p => p.Join());
+        }
+
+        Assert.Equal(0, question.Ask(test.Loop) - before);
+    }
+
     [Theory]
     [MemberData(nameof(Backends))]
     public void Timer_fires_once_and_not_before_its_time(RingBackend backend)
@@ -87,6 +109,37 @@ public sealed class EventLoopTests
         loop.Post(() => throw new InvalidOperationException("on purpose"));
         Assert.True(done.Wait(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken));
         Assert.IsType<InvalidOperationException>(seen);
+    }
+
+    private sealed class Nothing : ILoopTask
+    {
+        public static readonly Nothing Instance = new();
+
+        public void Run()
+        {
+        }
+    }
+
+    private sealed class AllocationQuestion : ILoopTask, IDisposable
+    {
+        private readonly ManualResetEventSlim _done = new();
+        private long _bytes;
+
+        public long Ask(EventLoop loop)
+        {
+            _done.Reset();
+            Assert.True(loop.Post(this));
+            Assert.True(_done.Wait(TimeSpan.FromSeconds(20)));
+            return _bytes;
+        }
+
+        public void Dispose() => _done.Dispose();
+
+        public void Run()
+        {
+            _bytes = GC.GetAllocatedBytesForCurrentThread();
+            _done.Set();
+        }
     }
 
     private sealed class TimerAction(Action<long> action) : ILoopTimerHandler

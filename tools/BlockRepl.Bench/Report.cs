@@ -5,7 +5,7 @@ namespace BlockRepl.Bench;
 /// <summary>Prints the figures and the ratios between them.</summary>
 internal static class Report
 {
-    private const int NameWidth = 34;
+    private const int NameWidth = 44;
     private const int ColumnWidth = 20;
 
     public static void Heading(string text) => Console.WriteLine("\n== " + text);

@@ -27,48 +27,61 @@ internal sealed class DeferredQueue
 }
 
 /// <summary>
-/// Work from other threads. Two lists change places, so that nothing is allocated once they have grown.
+/// Work from other threads. Two lists change places, so that nothing is allocated once they have grown. A turn without work
+/// takes no lock. The lock spins: what it guards is short, and a framework lock that has to wait allocates its event on the
+/// thread that waits, which may be the loop's.
 /// </summary>
 internal sealed class PostQueue
 {
-    private readonly Lock _lock = new();
+    private SpinLock _lock = new(enableThreadOwnerTracking: false);
     private List<object> _incoming = [];
     private List<object> _running = [];
+    private volatile bool _hasWork;
     private bool _closed;
 
-    public bool IsEmpty
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _incoming.Count == 0;
-            }
-        }
-    }
+    public bool IsEmpty => !_hasWork;
 
     /// <summary>False: the queue is closed.</summary>
     public bool Add(object work)
     {
-        lock (_lock)
+        var taken = false;
+        try
         {
+            _lock.Enter(ref taken);
             if (_closed)
             {
                 return false;
             }
 
             _incoming.Add(work);
+            _hasWork = true;
             return true;
+        }
+        finally
+        {
+            Leave(taken);
         }
     }
 
     /// <summary>What has come since the last call; valid until the next call.</summary>
     public ReadOnlySpan<object> Take()
     {
-        _running.Clear();
-        lock (_lock)
+        if (!_hasWork)
         {
+            return default;
+        }
+
+        _running.Clear();
+        var taken = false;
+        try
+        {
+            _lock.Enter(ref taken);
             (_incoming, _running) = (_running, _incoming);
+            _hasWork = false;
+        }
+        finally
+        {
+            Leave(taken);
         }
 
         return CollectionsMarshal.AsSpan(_running);
@@ -76,9 +89,23 @@ internal sealed class PostQueue
 
     public void Close()
     {
-        lock (_lock)
+        var taken = false;
+        try
         {
+            _lock.Enter(ref taken);
             _closed = true;
+        }
+        finally
+        {
+            Leave(taken);
+        }
+    }
+
+    private void Leave(bool taken)
+    {
+        if (taken)
+        {
+            _lock.Exit(useMemoryBarrier: true);
         }
     }
 }
