@@ -3,8 +3,8 @@ using BlockRepl.Platform.Loop;
 namespace BlockRepl.Engine.Tests;
 
 /// <summary>
-/// Asks a loop's thread how much it has allocated. The answer is left in a field: completing a task allocates or not, depending
-/// on who was faster, the loop or the thread that waits for it.
+/// Asks a loop's thread how much it has allocated. The answer is left in a field: completing a task allocates or not,
+/// depending on who was faster, the loop or the thread that waits for it.
 /// </summary>
 internal sealed class LoopAllocations : ILoopTask, IDisposable
 {
@@ -15,7 +15,7 @@ internal sealed class LoopAllocations : ILoopTask, IDisposable
     {
     }
 
-    /// <summary>Bytes that the loop's thread has allocated since it began. Blocks until the loop has answered.</summary>
+    /// <summary>Bytes that the loop's thread has allocated since it began. Blocks until the loop answers.</summary>
     public static long Of(EventLoop loop)
     {
         using var question = new LoopAllocations();

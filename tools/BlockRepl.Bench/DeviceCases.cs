@@ -6,8 +6,9 @@ internal static class DeviceCases
     private const string NoFlushes = "disk-flushes no; md-flushes no;";
 
     /// <summary>
-    /// The first is what the aims are about. By default the Secondary flushes its disk between writes that may depend on each
-    /// other; the second case, for disks whose cache survives a loss of power, does not, as the mirror never does.
+    /// The first is what the aims are about. By default the Secondary flushes its disk between writes that may depend
+    /// on each other; the second case, for disks whose cache survives a loss of power, does not, as the mirror never
+    /// does.
     /// </summary>
     public static IEnumerable<(string Name, string Net, string Disk)> All(bool quick)
     {

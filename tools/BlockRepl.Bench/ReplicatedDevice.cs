@@ -20,7 +20,7 @@ internal static class ReplicatedDevice
             Net = net,
             DiskBytes = diskBytes,
 
-            // A fixed rate beyond what any disk can do: the controller's slow start and c-max-rate are not what is measured.
+            // A fixed rate beyond what any disk can do: the controller's slow start and c-max-rate are not measured.
             Disk = $"c-plan-ahead 0; resync-rate 4000M; c-min-rate 0; al-extents 1237; {disk}",
         };
         using var nodes = new TwoNodes(options);
@@ -45,7 +45,8 @@ internal static class ReplicatedDevice
     }
 
     /// <summary>
-    /// How long the sync took by the target's own log: asking for the state again and again would take the processor away.
+    /// How long the sync took by the target's own log: asking for the state again and again would take the processor
+    /// away.
     /// </summary>
     private static double SyncSeconds(Node target)
     {

@@ -27,9 +27,9 @@ internal sealed class DeferredQueue
 }
 
 /// <summary>
-/// Work from other threads. Two lists change places, so that nothing is allocated once they have grown. A turn without work
-/// takes no lock. The lock spins: what it guards is short, and a framework lock that has to wait allocates its event on the
-/// thread that waits, which may be the loop's.
+/// Work from other threads. Two lists change places, so that nothing is allocated once they have grown. A turn without
+/// work takes no lock. The lock spins: what it guards is short, and a framework lock that has to wait allocates its
+/// event on the thread that waits, which may be the loop's.
 /// </summary>
 internal sealed class PostQueue
 {
