@@ -352,7 +352,7 @@ internal sealed partial class Volume
                 $"{request.Kind} of {request.ByteCount} bytes at sector {request.Sector}");
             if (request.Kind == RequestKind.Read)
             {
-                Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
+                MarkOwnCopy(request);
                 request.Started = false;
                 TryStart(request);
                 return;
@@ -411,7 +411,7 @@ internal sealed partial class Volume
             // resynchronised.
             if (request.NetDone)
             {
-                request.Started = request.NetDone = request.Replicated = request.LocalTried = false;
+                request.Started = request.NetDone = request.Replicated = request.LocalTried = request.LocalOk = false;
             }
 
             return;
@@ -471,10 +471,17 @@ internal sealed partial class Volume
     private void SettleBits(Request request)
     {
         bool both = request.LocalOk && request.NetOk && request.Replicated;
-        if (!both && (request.LocalTried || request.Replicated))
+        if (!both && request.MayBeOnDisk)
         {
             // Also when both failed: either copy may hold a part of it.
-            Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
+            if (request.NetOk)
+            {
+                MarkOwnCopy(request);
+            }
+            else
+            {
+                Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
+            }
         }
         else if (both && request.PeerSetInSync)
         {
@@ -483,9 +490,17 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// The connection is gone: an ack is not durability, so even acked writes count as not replicated until their
-    /// barrier ack. (1. write acked; 2. peer loses power, its cache with it; 3. it comes back: only our bit can name
-    /// the block.)
+    /// Marks what only the peer has. No target asks its source for it: a resync under way ends without these blocks.
+    /// </summary>
+    private void MarkOwnCopy(Request request)
+    {
+        ulong marked = (ulong)(Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount) ?? 0);
+        _resyncFailedBits += IsSource ? marked : 0;
+    }
+
+    /// <summary>
+    /// The connection is gone: an ack is not durability, so even acked writes count as not replicated until their barrier
+    /// ack. (1. write acked; 2. peer loses power, its cache with it; 3. it comes back: only our bit can name the block.)
     /// </summary>
     public void OnNetLost(Request request)
     {
