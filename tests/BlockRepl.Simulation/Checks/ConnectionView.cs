@@ -1,4 +1,5 @@
 using BlockRepl.Core.Protocol;
+using BlockRepl.Core.State;
 using BlockRepl.Simulation.Disk;
 using BlockRepl.Simulation.Nodes;
 
@@ -57,16 +58,20 @@ internal sealed class ConnectionView(SimCluster cluster)
                 own.UuidsSent.Add(packet.Volume);
                 break;
             case Command.State:
-                Require(own.SizesSent.Contains(packet.Volume), node, packet, "comes before P_SIZES");
-                own.StateSent.Add(packet.Volume);
+                OnState(node, own, peer, packet);
                 break;
             case Command.SyncUuid:
                 own.SyncUuidSent.Add(packet.Volume);
+                own.BitmapsSent.Remove(packet.Volume);
+                break;
+            case Command.OutOfSync:
+                Require(
+                    own.BitmapsSent.Contains(packet.Volume)
+                        || own.StatesSent.GetValueOrDefault(packet.Volume).Connection == ConnectionState.Ahead,
+                    node, packet, "comes before the peer was told that this node is ahead, or which blocks differ");
                 break;
             case Command.RsDataRequest or Command.RsThinRequest or Command.CsumRsRequest:
-                Require(
-                    peer.SyncUuidSent.Contains(packet.Volume) || peer.StateSent.Contains(packet.Volume),
-                    node, packet, "comes before the peer's handshake");
+                Require(peer.SyncUuidSent.Contains(packet.Volume), node, packet, "comes before the source's P_SYNC_UUID");
                 own.ResyncRequests.Add((packet.Volume, packet.Sector, packet.ByteCount));
                 break;
             case Command.RsDataReply or Command.RsDeallocated:
@@ -101,6 +106,21 @@ internal sealed class ConnectionView(SimCluster cluster)
                 break;
             default:
                 break;
+        }
+    }
+
+    /// <summary>What a state means depends on sizes and generations, so those come first.</summary>
+    private static void OnState(SimNode node, Side own, Side peer, in WirePacket packet)
+    {
+        VolumeState state = VolumeState.FromWord(packet.Number32(0));
+        Require(own.SizesSent.Contains(packet.Volume), node, packet, "comes before P_SIZES");
+        Require(
+            state.Disk < DiskState.Negotiating || own.UuidsSent.Contains(packet.Volume), node, packet, "comes before P_UUIDS");
+        own.StatesSent[packet.Volume] = state;
+        if (state is { Connection: ConnectionState.Connected, Disk: DiskState.UpToDate })
+        {
+            // As a target it has come to the end of its resync; the next begins with another P_SYNC_UUID.
+            peer.SyncUuidSent.Remove(packet.Volume);
         }
     }
 
@@ -286,6 +306,7 @@ internal sealed class ConnectionView(SimCluster cluster)
             Require(own.BitmapPosition >= own.BitmapBits, node, packet, $"ends the bitmap at bit {own.BitmapPosition}");
             own.BitmapVolume = null;
             own.BitmapPosition = 0;
+            own.BitmapsSent.Add(packet.Volume);
         }
     }
 
@@ -323,7 +344,10 @@ internal sealed class ConnectionView(SimCluster cluster)
 
         public HashSet<int> UuidsSent { get; } = [];
 
-        public HashSet<int> StateSent { get; } = [];
+        public Dictionary<int, VolumeState> StatesSent { get; } = [];
+
+        /// <summary>Volumes whose whole bitmap was sent, until P_SYNC_UUID.</summary>
+        public HashSet<int> BitmapsSent { get; } = [];
 
         public HashSet<int> SyncUuidSent { get; } = [];
 
