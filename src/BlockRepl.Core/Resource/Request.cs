@@ -109,11 +109,13 @@ internal sealed class Request(int index) : ILinkedRequest<Request>
     /// <summary>It was started once: it cannot be refused any more without marking its blocks.</summary>
     public bool MayBeOnDisk { get; set; }
 
-    /// <summary>
-    /// As if it had just come in, but for its place in the order; answers to the old cookie are not for it.
-    /// </summary>
+    /// <summary>A discard that the disk cannot do: it is zeroed.</summary>
+    public bool ZeroesInstead { get; set; }
+
+    /// <summary>As if it had just come in, but for its place in the order; answers to the old cookie are not for it.</summary>
     public void BeginAnew()
     {
+        ZeroesInstead = false;
         Generation = (Generation + 1) & 0x7fffffff;
         Started = LocalOk = LocalTried = LocalAborted = false;
         NetOk = NetDone = Replicated = PeerSetInSync = PeerRefused = false;

@@ -227,6 +227,13 @@ internal sealed partial class Volume
     {
         Invariant.Require(peer.Started, "only what was started can end");
         DiskOperations--;
+        if (error == IoError.NotSupported && peer.Kind == PeerRequestKind.Zero && peer.ZeroMode == ZeroMode.Discard)
+        {
+            peer.ZeroMode = ZeroMode.ZeroMayUnmap;
+            SubmitPeer(peer);
+            return;
+        }
+
         if (error != IoError.None && !(peer.Buffer.IsNone && error == IoError.NotSupported))
         {
             OnDiskError(!peer.Writes, $"{peer.Kind} of {peer.ByteCount} bytes at sector {peer.Sector}");

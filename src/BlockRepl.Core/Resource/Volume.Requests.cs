@@ -327,6 +327,15 @@ internal sealed partial class Volume
     /// <summary>The local half ended.</summary>
     public void OnLocalDone(Request request, IoError error)
     {
+        if (request.Kind == RequestKind.Discard && error == IoError.NotSupported && !request.ZeroesInstead)
+        {
+            // As the peer does where it cannot discard: so that both read the same afterwards.
+            request.ZeroesInstead = true;
+            IoToken token = CoreToken.Io(TokenKind.Request, request.Index);
+            _host.ZeroDisk(Number, token, request.Sector, request.ByteCount, ZeroMode.ZeroMayUnmap);
+            return;
+        }
+
         DiskOperations--;
         request.LocalPending = false;
         request.LocalOk = error == IoError.None && !request.LocalAborted;

@@ -268,14 +268,11 @@ internal sealed partial class Volume
         }
 
         LogLine(CoreLogLevel.Information, "resync done (target)");
+
+        // The source's disk may have gone meanwhile, and with it the resync; the data are whole all the same.
+        VolumeState done = State with { Disk = DiskState.UpToDate };
         ChangeTo(
-            State with
-            {
-                Connection = ConnectionState.Connected,
-                Disk = DiskState.UpToDate,
-                PeerDisk = DiskState.UpToDate,
-            },
-            hard: true);
+            IsTarget ? done with { Connection = ConnectionState.Connected, PeerDisk = DiskState.UpToDate } : done, hard: true);
         _host.RunHandler(default, HandlerKind.AfterResyncTarget, Number);
     }
 

@@ -212,7 +212,9 @@ internal sealed partial class Volume
             SendState();
         }
 
-        if (LostPeerData(old, next) && Uuids.Bitmap == 0 && next.Disk == DiskState.UpToDate
+        bool leftAlone = old.Disk != DiskState.UpToDate && next.Disk == DiskState.UpToDate
+            && next.PeerDisk < DiskState.Inconsistent && IsConnected(next);
+        if ((LostPeerData(old, next) || leftAlone) && Uuids.Bitmap == 0 && next.Disk == DiskState.UpToDate
             && (next.Role == Role.Primary || next.PeerRole == Role.Primary))
         {
             if (State.IsSuspended && State.Role == Role.Primary)

@@ -9,7 +9,7 @@ namespace BlockRepl.Simulation.Runs;
 /// Keeps the pair going as a careful administrator or cluster manager does: restarts what is down, attaches, connects,
 /// and promotes a node only if it has the present data and the other one does not serve. It never asks twice at once.
 /// </summary>
-internal sealed class Operator(SimCluster cluster, Rng rng)
+internal sealed class Operator(SimCluster cluster, Rng rng, bool twoPrimaries = false)
 {
     /// <summary>ERR_DATA_NOT_CURRENT of an attach.</summary>
     private const int WrongGeneration = 150;
@@ -309,6 +309,12 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
             return;
         }
 
+        if (twoPrimaries && !HoldPromotion && cluster.Nodes.Count(IsPrimary) == 1)
+        {
+            PromoteSecond(cluster.Nodes.First(n => !IsPrimary(n)));
+            return;
+        }
+
         if (HoldPromotion || cluster.Nodes.Any(IsPrimary)
             || cluster.Nodes.Any(n => n.RunningCommands.OfType<AdminCommand.SetRole>().Any()))
         {
@@ -318,6 +324,17 @@ internal sealed class Operator(SimCluster cluster, Rng rng)
         SimNode preferred = cluster.Nodes[Preferred];
         SimNode node = MayPromote(preferred) ? preferred : preferred.Peer;
         if (MayPromote(node) && cluster.Queue.NowNs >= _notBeforeNs[node.Index])
+        {
+            node.Command(new AdminCommand.SetRole(true, false));
+        }
+    }
+
+    private void PromoteSecond(SimNode node)
+    {
+        bool whole = cluster.Nodes.All(n => n.IsUp && n.CommandsRunning == 0
+            && cluster.Content.IsCurrent(n.Index)
+            && n.Status.All(s => CurrencyTracker.IsWhole(n, s.Volume)));
+        if (whole && cluster.Queue.NowNs >= _notBeforeNs[node.Index])
         {
             node.Command(new AdminCommand.SetRole(true, false));
         }

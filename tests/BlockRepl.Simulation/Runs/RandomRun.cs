@@ -62,7 +62,7 @@ public sealed class RandomRun
             _cluster.Plant(plant);
         }
 
-        _keeper = new Operator(_cluster, _rng.Fork());
+        _keeper = new Operator(_cluster, _rng.Fork(), _settings.TwoPrimaries);
         _faults = new FaultInjector(_cluster, _rng.Fork());
         _workload = new Workload(_cluster, _settings, _rng.Fork());
         _acts = new Acts(_cluster, _settings, _rng.Fork(), _keeper, _faults, _workload);
@@ -71,15 +71,20 @@ public sealed class RandomRun
     public RunSettings Settings => _settings;
 
     /// <summary>
-    /// Some pairs would take a second Primary, which the operator never makes one: then every write waits for its place
-    /// in the sequence. Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the
-    /// same.
+    /// Some pairs may have two Primaries: then every write waits for its place in the sequence; in half of them there are two.
+    /// Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the same.
     /// </summary>
     private static RunSettings DrawMore(RunSettings settings, ulong seed)
     {
         Rng rng = new(seed ^ 0x2B07);
         bool two = settings.Options.Net.Protocol == ReplicationProtocol.C && rng.Percent(15);
         int timeout = rng.Percent(10) ? 10 : 0;
+        if (two && settings.Options.AgreedVersion >= 96 && rng.Percent(50))
+        {
+            settings = settings.WithTwoPrimaries();
+            timeout = 0;
+        }
+
         return settings with
         {
             Options = settings.Options with
@@ -232,6 +237,11 @@ public sealed class RandomRun
         _keeper.LeaveAlone(_cluster.B, long.MaxValue / 4);
         _keeper.HoldPromotion = true;
         _cluster.RunUntil(() => _cluster.Nodes.All(n => n.CommandsRunning == 0), "the last commands are answered");
+        foreach (SimNode node in _cluster.Nodes.Where(n => _settings.TwoPrimaries && Operator.IsPrimary(n)))
+        {
+            Expect(node, new AdminCommand.SetRole(false, false));
+        }
+
         foreach (SimNode node in _cluster.Nodes.OrderBy(Operator.IsPrimary))
         {
             node.ExpectsConnection = false;

@@ -59,6 +59,26 @@ public sealed record RunSettings
 
     public int FlipsPerMillion { get; init; }
 
+    /// <summary>
+    /// Both nodes are Primary whenever they are in sync, and write to the same few places. Then only crashes and role changes
+    /// part them: two Primaries without a link are two histories, which is what <see cref="SplitBrain"/> is for.
+    /// </summary>
+    public bool TwoPrimaries { get; init; }
+
+    /// <summary>The same run with two Primaries.</summary>
+    public RunSettings WithTwoPrimaries() => this with
+    {
+        TwoPrimaries = true,
+        HotSpots = 3,
+        MaxWriteBytes = Math.Min(MaxWriteBytes, 65536),
+        MeanThinkNs = 20 * Duration.Millisecond,
+        NetworkWeight = 0,
+        DiskFaultWeight = 0,
+        AdminWeight = 0,
+        SplitBrain = false,
+        FlipsPerMillion = 0,
+    };
+
     public static RunSettings Draw(Rng rng)
     {
         SimOptions options = DrawOptions(rng);
