@@ -112,7 +112,9 @@ internal sealed class Request(int index) : ILinkedRequest<Request>
     /// <summary>A discard that the disk cannot do: it is zeroed.</summary>
     public bool ZeroesInstead { get; set; }
 
-    /// <summary>As if it had just come in, but for its place in the order; answers to the old cookie are not for it.</summary>
+    /// <summary>
+    /// As if it had just come in, but for its place in the order; answers to the old cookie are not for it.
+    /// </summary>
     public void BeginAnew()
     {
         ZeroesInstead = false;

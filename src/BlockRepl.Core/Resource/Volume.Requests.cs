@@ -327,7 +327,8 @@ internal sealed partial class Volume
     /// <summary>The local half ended.</summary>
     public void OnLocalDone(Request request, IoError error)
     {
-        if (request.Kind == RequestKind.Discard && error == IoError.NotSupported && !request.ZeroesInstead)
+        if (request.Kind == RequestKind.Discard && error == IoError.NotSupported
+            && !request.ZeroesInstead && !request.LocalAborted && HasDisk)
         {
             // As the peer does where it cannot discard: so that both read the same afterwards.
             request.ZeroesInstead = true;
@@ -508,8 +509,9 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// The connection is gone: an ack is not durability, so even acked writes count as not replicated until their barrier
-    /// ack. (1. write acked; 2. peer loses power, its cache with it; 3. it comes back: only our bit can name the block.)
+    /// The connection is gone: an ack is not durability, so even acked writes count as not replicated until their
+    /// barrier ack. (1. write acked; 2. peer loses power, its cache with it; 3. it comes back: only our bit can name
+    /// the block.)
     /// </summary>
     public void OnNetLost(Request request)
     {

@@ -272,7 +272,8 @@ internal sealed partial class Volume
         // The source's disk may have gone meanwhile, and with it the resync; the data are whole all the same.
         VolumeState done = State with { Disk = DiskState.UpToDate };
         ChangeTo(
-            IsTarget ? done with { Connection = ConnectionState.Connected, PeerDisk = DiskState.UpToDate } : done, hard: true);
+            IsTarget ? done with { Connection = ConnectionState.Connected, PeerDisk = DiskState.UpToDate } : done,
+            hard: true);
         _host.RunHandler(default, HandlerKind.AfterResyncTarget, Number);
     }
 

@@ -71,7 +71,8 @@ internal sealed class ConnectionView(SimCluster cluster)
                     node, packet, "comes before the peer was told that this node is ahead, or which blocks differ");
                 break;
             case Command.RsDataRequest or Command.RsThinRequest or Command.CsumRsRequest:
-                Require(peer.SyncUuidSent.Contains(packet.Volume), node, packet, "comes before the source's P_SYNC_UUID");
+                Require(
+                    peer.SyncUuidSent.Contains(packet.Volume), node, packet, "comes before the source's P_SYNC_UUID");
                 own.ResyncRequests.Add((packet.Volume, packet.Sector, packet.ByteCount));
                 break;
             case Command.RsDataReply or Command.RsDeallocated:
@@ -115,7 +116,8 @@ internal sealed class ConnectionView(SimCluster cluster)
         VolumeState state = VolumeState.FromWord(packet.Number32(0));
         Require(own.SizesSent.Contains(packet.Volume), node, packet, "comes before P_SIZES");
         Require(
-            state.Disk < DiskState.Negotiating || own.UuidsSent.Contains(packet.Volume), node, packet, "comes before P_UUIDS");
+            state.Disk < DiskState.Negotiating || own.UuidsSent.Contains(packet.Volume),
+            node, packet, "comes before P_UUIDS");
         own.StatesSent[packet.Volume] = state;
         if (state is { Connection: ConnectionState.Connected, Disk: DiskState.UpToDate })
         {

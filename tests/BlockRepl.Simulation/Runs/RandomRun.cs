@@ -71,8 +71,8 @@ public sealed class RandomRun
     public RunSettings Settings => _settings;
 
     /// <summary>
-    /// Some pairs may have two Primaries: then every write waits for its place in the sequence; in half of them there are two.
-    /// Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the same.
+    /// Some pairs may have two Primaries: then every write waits for its place in the sequence; in half of them there
+    /// are two. Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the same.
     /// </summary>
     private static RunSettings DrawMore(RunSettings settings, ulong seed)
     {

@@ -60,8 +60,8 @@ public sealed record RunSettings
     public int FlipsPerMillion { get; init; }
 
     /// <summary>
-    /// Both nodes are Primary whenever they are in sync, and write to the same few places. Then only crashes and role changes
-    /// part them: two Primaries without a link are two histories, which is what <see cref="SplitBrain"/> is for.
+    /// Both nodes are Primary whenever they are in sync, and write to the same few places. Then only crashes and role
+    /// changes part them: two Primaries without a link are two histories, which is what <see cref="SplitBrain"/> is for.
     /// </summary>
     public bool TwoPrimaries { get; init; }
 
