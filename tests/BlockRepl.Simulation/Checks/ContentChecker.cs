@@ -232,7 +232,7 @@ public sealed class ContentChecker
                 if (!model.Visible(s).AllowsAnything)
                 {
                     disk.ReadCurrent((long)s * 512, sector);
-                    Know(model, s, Pattern.Identify(sector, volume, s), disk);
+                    Know(model, volume, s, Pattern.Identify(sector, volume, s), disk);
                 }
             }
         }
@@ -265,13 +265,13 @@ public sealed class ContentChecker
 
                 if (!model.Visible(s).AllowsAnything)
                 {
-                    Know(model, s, content, disk);
+                    Know(model, volume, s, content, disk);
                 }
             }
         }
     }
 
-    private void Know(VolumeModel model, ulong sector, ulong? content, Disk.SimDisk disk)
+    private void Know(VolumeModel model, int volume, ulong sector, ulong? content, Disk.SimDisk disk)
     {
         AppWrite? write = content switch
         {
@@ -288,6 +288,16 @@ public sealed class ContentChecker
         if (disk.IsDurable((int)(sector / 8), (byte)(1 << (int)(sector % 8))))
         {
             model.SetDurable(sector, write);
+            return;
+        }
+
+        // The model may not have followed what was written: a power failure leaves this, or what is durable now.
+        byte[] durable = new byte[512];
+        disk.ReadDurable((long)sector * 512, durable);
+        model.AllowDurable(sector, write);
+        if (Pattern.Identify(durable, volume, sector) is { } name && _writes.GetValueOrDefault(name) is { } older)
+        {
+            model.AllowDurable(sector, older);
         }
     }
 

@@ -106,6 +106,9 @@ public sealed class VolumeModel
 
     public void SetVisible(ulong sector, AppWrite write) => Set(_visible, sector, write);
 
+    public void AllowDurable(ulong sector, AppWrite write) =>
+        Update(_durable, sector, 1, set => set.Contains(write) ? set : set.Add(write));
+
     public void SetDurable(ulong sector, AppWrite write) => Set(_durable, sector, write);
 
     private void FlushPage(CandidateSet?[] sets, long flushSubmitted, int node)

@@ -61,7 +61,7 @@ public sealed record RunSettings
 
     /// <summary>
     /// Both nodes are Primary whenever they are in sync, and write to the same few places. Then only crashes and role
-    /// changes part them: two Primaries without a link are two histories, which is what <see cref="SplitBrain"/> is for.
+    /// changes part them: two Primaries without a link are two histories; <see cref="SplitBrain"/> is for that.
     /// </summary>
     public bool TwoPrimaries { get; init; }
 
