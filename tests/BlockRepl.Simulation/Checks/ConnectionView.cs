@@ -70,6 +70,24 @@ internal sealed class ConnectionView(SimCluster cluster)
                         || own.StatesSent.GetValueOrDefault(packet.Volume).Connection == ConnectionState.Ahead,
                     node, packet, "comes before the peer was told that this node is ahead, or which blocks differ");
                 break;
+            case Command.Ping:
+                own.PingsSent++;
+                break;
+            case Command.PingAck:
+                own.PingAcksSent++;
+                Require(own.PingAcksSent <= peer.PingsSent, node, packet, "answers no ping");
+                break;
+            default:
+                OnQuestionOrAnswer(node, own, peer, packet);
+                break;
+        }
+    }
+
+    /// <summary>Resync, reads and verify: an answer needs its question.</summary>
+    private static void OnQuestionOrAnswer(SimNode node, Side own, Side peer, in WirePacket packet)
+    {
+        switch (packet.Command)
+        {
             case Command.RsDataRequest or Command.RsThinRequest or Command.CsumRsRequest:
                 Require(
                     peer.SyncUuidSent.Contains(packet.Volume), node, packet, "comes before the source's P_SYNC_UUID");
@@ -97,13 +115,6 @@ internal sealed class ConnectionView(SimCluster cluster)
                     peer.VerifyRequests.Remove((packet.Volume, packet.Sector)), node, packet,
                     "answers no verify request");
                 own.VerifyReplies.Add((packet.Volume, packet.Sector));
-                break;
-            case Command.Ping:
-                own.PingsSent++;
-                break;
-            case Command.PingAck:
-                own.PingAcksSent++;
-                Require(own.PingAcksSent <= peer.PingsSent, node, packet, "answers no ping");
                 break;
             default:
                 break;
