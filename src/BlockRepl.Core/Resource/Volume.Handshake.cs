@@ -406,7 +406,7 @@ internal sealed partial class Volume
         {
             if (peer.Connection == ConnectionState.Connected)
             {
-                FinishSource();
+                _targetFinished = !FinishSource();
                 return true;
             }
 

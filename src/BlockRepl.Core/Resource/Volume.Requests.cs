@@ -497,6 +497,8 @@ internal sealed partial class Volume
         {
             ClearInSync(request.Sector, request.ByteCount);
         }
+
+        CheckSourceFinished();
     }
 
     /// <summary>

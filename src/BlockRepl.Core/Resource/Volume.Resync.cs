@@ -16,6 +16,9 @@ internal sealed partial class Volume
     private bool _usesChecksums;
     private bool _syncUuidDue;
 
+    /// <summary>SyncSource: the target said that it is whole, and here bits are still set.</summary>
+    private bool _targetFinished;
+
     /// <summary>Counts the resyncs that ended or were aborted.</summary>
     private uint _resyncNumber;
 
@@ -34,7 +37,7 @@ internal sealed partial class Volume
         if (isSync && !wasSync)
         {
             _resyncFailedBits = 0;
-            _finishing = false;
+            _finishing = _targetFinished = false;
             _controller.Reset();
             _marks.Start(_core.NowNs, Bitmap?.SetCount ?? 0, isVerify: false);
             ChooseChecksums();
@@ -305,6 +308,18 @@ internal sealed partial class Volume
         return true;
     }
 
+    /// <summary>
+    /// 1. a write is acknowledged by the target; 2. the target has all and says so; 3. here the write's own half, and with
+    /// it the bit, is still under way. So the end is made up for when the bit goes.
+    /// </summary>
+    private void CheckSourceFinished()
+    {
+        if (_targetFinished && IsSource && Bitmap is not null && Bitmap.SetCount <= _resyncFailedBits)
+        {
+            FinishSource();
+        }
+    }
+
     /// <summary>Blocks that now are the same on both nodes.</summary>
     private void ClearInSync(ulong sector, int byteCount)
     {
@@ -319,6 +334,7 @@ internal sealed partial class Volume
             FinishSource();
         }
 
+        CheckSourceFinished();
         CheckTargetFinished();
     }
 

@@ -65,10 +65,7 @@ internal sealed class ConnectionView(SimCluster cluster)
                 own.BitmapsSent.Remove(packet.Volume);
                 break;
             case Command.OutOfSync:
-                Require(
-                    own.BitmapsSent.Contains(packet.Volume)
-                        || own.StatesSent.GetValueOrDefault(packet.Volume).Connection == ConnectionState.Ahead,
-                    node, packet, "comes before the peer was told that this node is ahead, or which blocks differ");
+                CheckOutOfSync(node, own, packet);
                 break;
             case Command.Ping:
                 own.PingsSent++;
@@ -120,6 +117,13 @@ internal sealed class ConnectionView(SimCluster cluster)
                 break;
         }
     }
+
+    /// <summary>It means something while bitmaps are exchanged, and to a peer that knows that this node is ahead.</summary>
+    private static void CheckOutOfSync(SimNode node, Side own, in WirePacket packet) => Require(
+        own.BitmapsSent.Contains(packet.Volume)
+            || own.StatesSent.GetValueOrDefault(packet.Volume).Connection == ConnectionState.Ahead
+            || node.Status[packet.Volume].Connection == ConnectionState.WFBitMapS,
+        node, packet, "comes before the peer was told that this node is ahead, or which blocks differ");
 
     /// <summary>What a state means depends on sizes and generations, so those come first.</summary>
     private static void OnState(SimNode node, Side own, Side peer, in WirePacket packet)
