@@ -309,8 +309,8 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// 1. a write is acknowledged by the target; 2. the target has all and says so; 3. here the write's own half, and with
-    /// it the bit, is still under way. So the end is made up for when the bit goes.
+    /// 1. a write is acknowledged by the target; 2. the target has all and says so; 3. here the write's own half, and
+    /// with it the bit, is still under way. So the end is made up for when the bit goes.
     /// </summary>
     private void CheckSourceFinished()
     {

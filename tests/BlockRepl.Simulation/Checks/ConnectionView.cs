@@ -118,7 +118,9 @@ internal sealed class ConnectionView(SimCluster cluster)
         }
     }
 
-    /// <summary>It means something while bitmaps are exchanged, and to a peer that knows that this node is ahead.</summary>
+    /// <summary>
+    /// It means something while bitmaps are exchanged, and to a peer that knows that this node is ahead.
+    /// </summary>
     private static void CheckOutOfSync(SimNode node, Side own, in WirePacket packet) => Require(
         own.BitmapsSent.Contains(packet.Volume)
             || own.StatesSent.GetValueOrDefault(packet.Volume).Connection == ConnectionState.Ahead
