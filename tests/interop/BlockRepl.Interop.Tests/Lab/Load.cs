@@ -1,3 +1,5 @@
+using Xunit;
+
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
@@ -34,6 +36,13 @@ internal abstract class Load : IDisposable
 
     /// <summary>Whether a write was answered with an error or not at all.</summary>
     public abstract bool HasFailed { get; }
+
+    /// <summary>Stops it, and no request may have failed until then.</summary>
+    public void MustEndWithoutError()
+    {
+        Stop();
+        Assert.False(HasFailed);
+    }
 
     /// <summary>How many writes were answered so far.</summary>
     public abstract long Done { get; }

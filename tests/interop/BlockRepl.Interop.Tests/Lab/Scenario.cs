@@ -165,6 +165,20 @@ internal sealed class Scenario : IDisposable
         }
     }
 
+    /// <summary>Both die at once, and come back as far as being connected.</summary>
+    public void PowerLossOfBoth()
+    {
+        Primary.PowerOff();
+        Secondary.PowerOff();
+        foreach (Host host in Both)
+        {
+            host.PowerOn();
+            host.Up();
+        }
+
+        WaitConnected();
+    }
+
     public void WaitInSync(int seconds = 180)
     {
         Poll.Until(

@@ -18,8 +18,7 @@ public sealed class LocalDiskScripts(Laboratory laboratory)
             using Load load = s.StartLoadAndSeeIt();
             s.Primary.Do("detach");
             s.WaitForWrites(load);
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             Assert.Equal("Diskless", s.Primary.Status().Disk);
             long size = s.DeviceBytes();
             Assert.Equal(s.Secondary.Disks.Hash(Disks.Small, size), s.Primary.HashOfDevice(size));
@@ -41,8 +40,7 @@ public sealed class LocalDiskScripts(Laboratory laboratory)
             s.WaitForWrites(load);
             s.Secondary.Do("attach");
             s.WaitForWrites(load);
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             s.MustBeEqual();
         });
 
@@ -69,8 +67,7 @@ public sealed class LocalDiskScripts(Laboratory laboratory)
             s.WaitApart();
             s.Primary.WaitFor(h => h.PeerDisk == "Outdated", "the peer to be fenced");
             s.WaitForWrites(load);
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             s.Segment.Mend();
             s.WaitConnected();
             s.MustBeEqual();

@@ -23,8 +23,7 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
             s.Segment.Cut();
             s.WaitApart(NoticeSeconds);
             s.WaitForWrites(load);
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             s.Segment.Mend();
             s.WaitConnected();
             s.MustBeEqual();
@@ -44,8 +43,7 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
                 s.WaitForWrites(load);
                 silent.EndSilence();
                 s.WaitConnected();
-                load.Stop();
-                Assert.False(load.HasFailed);
+                load.MustEndWithoutError();
                 s.MustBeEqual();
             }
         });
@@ -65,8 +63,7 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
                 s.WaitForNoResync();
             }
 
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             s.MustBeEqual();
         });
 
@@ -83,8 +80,7 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
             s.Secondary.PowerOn();
             s.Secondary.Up();
             s.WaitConnected();
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             s.MustBeEqual();
         });
 
@@ -107,8 +103,7 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
             s.WaitConnected();
             using Load load = s.StartLoadAndSeeIt(new LoadShape { Streams = 2, LargestBytes = 16 << 10 });
             s.WaitForNoResync();
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             s.MustBeEqual();
         });
 

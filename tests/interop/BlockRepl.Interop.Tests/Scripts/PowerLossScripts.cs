@@ -51,8 +51,7 @@ public sealed class PowerLossScripts(Laboratory laboratory)
             s.Secondary.PowerOff();
             s.WaitApart();
             s.WaitForWrites(load);
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             Assert.InRange(s.Primary.Status().OutOfSyncKiB, 4, InSixExtents.Length / 1024);
             s.Secondary.PowerOn();
             s.Secondary.Up();
@@ -67,15 +66,7 @@ public sealed class PowerLossScripts(Laboratory laboratory)
         Play(primary, setup, s =>
         {
             using Load load = s.StartLoadAndSeeIt(InSixExtents);
-            s.Primary.PowerOff();
-            s.Secondary.PowerOff();
-            foreach (Host host in s.Both)
-            {
-                host.PowerOn();
-                host.Up();
-            }
-
-            s.WaitConnected();
+            s.PowerLossOfBoth();
             s.MustBeEqual();
             MustHaveWhatWasAnswered(s, load);
             s.Primary.Primary();

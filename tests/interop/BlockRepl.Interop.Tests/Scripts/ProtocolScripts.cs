@@ -70,8 +70,7 @@ public sealed class ProtocolScripts(Laboratory laboratory)
             using Load load = s.StartLoad(new LoadShape { Streams = 8, LargestBytes = 256 << 10, FlushEvery = 0 });
             s.Primary.WaitFor(h => h.Connection == "Ahead", "Ahead");
             s.Secondary.WaitFor(h => h.Connection is "Behind" or "SyncTarget", "Behind");
-            load.Stop();
-            Assert.False(load.HasFailed);
+            load.MustEndWithoutError();
             s.MustHoldTheSameWhenInSync();
         });
     }

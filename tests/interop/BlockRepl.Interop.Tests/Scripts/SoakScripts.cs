@@ -65,8 +65,7 @@ public sealed class SoakScripts(Laboratory laboratory)
 
     private static void StopUnharmed(Load load)
     {
-        load.Stop();
-        Assert.False(load.HasFailed);
+        load.MustEndWithoutError();
     }
 
     private static void QuietDay(Scenario s, Random random)
@@ -154,15 +153,7 @@ public sealed class SoakScripts(Laboratory laboratory)
     private static void BothDie(Scenario s, Random random)
     {
         using Load load = SomeLoad(s, random);
-        s.Primary.PowerOff();
-        s.Secondary.PowerOff();
-        foreach (Host host in s.Both)
-        {
-            host.PowerOn();
-            host.Up();
-        }
-
-        s.WaitConnected();
+        s.PowerLossOfBoth();
         s.WaitInSync();
         s.Primary.Primary();
     }
