@@ -19,15 +19,13 @@ internal sealed record GuestResult(string Commands, int ExitCode, string Output)
 }
 
 /// <summary>
-/// A virtual machine with the kernel's DRBD: its power switch, its shell on a serial line and its kernel log.
+/// A virtual machine with the kernel's DRBD: its power switch, its shell on a line and its kernel log.
 /// </summary>
 internal sealed class Guest : IDisposable
 {
     private const int BootSeconds = 180;
     private const string NiceLevel = "10";
 
-    /// <summary>A busy guest loses characters of its serial line at times, and says so.</summary>
-    private const string Again = "\n@@again\n";
     private readonly NetworkSegment _segment;
     private readonly GuestImage _image;
     private readonly string _folder;
@@ -36,7 +34,7 @@ internal sealed class Guest : IDisposable
     private Socket? _line;
     private int _requests;
 
-    /// <param name="folder">For the console's log and the serial line's socket.</param>
+    /// <param name="folder">For the console's log and the line's socket.</param>
     /// <param name="disks">Raw files; the guest sees /dev/vda, /dev/vdb and so on.</param>
     public Guest(NetworkSegment segment, GuestImage image, string folder, params string[] disks)
     {
@@ -51,7 +49,7 @@ internal sealed class Guest : IDisposable
     /// <summary>How often it was switched on.</summary>
     public int Starts { get; private set; }
 
-    /// <summary>The serial line was left in the middle of an answer: only a new start helps.</summary>
+    /// <summary>The line was left in the middle of an answer: only a new start helps.</summary>
     public bool IsLost { get; private set; }
 
     /// <summary>The kernel log of all starts, with what the scenarios note in it.</summary>
@@ -68,7 +66,7 @@ internal sealed class Guest : IDisposable
         _machine.BeginOutputReadLine();
         Poll.Until(() => !HasPower || File.Exists(LinePath), "QEMU to start");
         _line = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        Poll.Until(() => !HasPower || Connects(), "QEMU's serial line");
+        Poll.Until(() => !HasPower || Connects(), "QEMU to take the line");
         Receive("@@ready", BootSeconds);
         IsLost = false;
         Starts++;
@@ -94,13 +92,8 @@ internal sealed class Guest : IDisposable
     {
         string id = "r" + (++_requests).ToString(CultureInfo.InvariantCulture);
         string code64 = Convert.ToBase64String(Encoding.UTF8.GetBytes(commands));
-        string answer;
-        do
-        {
-            _line!.Send(Encoding.ASCII.GetBytes($"{id} {code64.Length} {code64}\n"));
-            answer = Receive("@@" + id, seconds, commands);
-        }
-        while (answer.EndsWith(Again, StringComparison.Ordinal));
+        _line!.Send(Encoding.ASCII.GetBytes($"{id} {code64}\n"));
+        string answer = Receive("@@" + id, seconds, commands);
         int end = answer.LastIndexOf("\n@@" + id, StringComparison.Ordinal);
         int code = int.Parse(answer[(end + 4 + id.Length)..], CultureInfo.InvariantCulture);
         return new GuestResult(commands, code, answer[..end].Trim('\n'));
@@ -127,7 +120,8 @@ internal sealed class Guest : IDisposable
         "-netdev", $"tap,id=n0,ifname={NetworkSegment.Tap},script=no,downscript=no",
         "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:77:00:02",
         "-chardev", $"file,id=console,path={ConsolePath},append=on", "-serial", "chardev:console",
-        "-serial", $"unix:{LinePath},server=on,wait=on",
+        "-device", "virtio-serial-pci", "-chardev", $"socket,id=line,path={LinePath},server=on,wait=on",
+        "-device", "virtserialport,chardev=line",
         .. _disks.SelectMany(d => new[] { "-drive", $"file={d},if=virtio,format=raw,cache=writeback,discard=unmap" }),
     ];
 
@@ -171,7 +165,7 @@ internal sealed class Guest : IDisposable
             int at = all.StartsWith(marker, StringComparison.Ordinal)
                 ? 0
                 : all.IndexOf("\n" + marker, StringComparison.Ordinal);
-            if ((at >= 0 && all.IndexOf('\n', at + 1) >= 0) || all.EndsWith(Again, StringComparison.Ordinal))
+            if (at >= 0 && all.IndexOf('\n', at + 1) >= 0)
             {
                 return all;
             }
