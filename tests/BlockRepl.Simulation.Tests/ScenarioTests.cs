@@ -3,6 +3,7 @@ using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 using BlockRepl.Simulation.Checks;
+using BlockRepl.Simulation.Disk;
 using BlockRepl.Simulation.Net;
 using BlockRepl.Simulation.Scenarios;
 using Xunit;
@@ -112,6 +113,21 @@ public sealed class ResyncScenarios
     {
         Scenario s = new Scenario().InSync();
         s.Detach(s.B).WriteEverywhere(s.A, 10).Attach(s.B).UntilInSync();
+    }
+
+    /// <summary>The source's start waits behind its superblock; what it starts on is over by then.</summary>
+    [Fact]
+    public void A_target_that_comes_back_while_the_source_is_slow_to_start_gets_its_own_exchange_of_bitmaps()
+    {
+        Scenario s = new Scenario(new SimOptions { ExternalMetaData = true }).InSync();
+        s.Detach(s.B).WriteEverywhere(s.A, 600).Attach(s.B).UntilConnection(s.B, ConnectionState.SyncTarget);
+        s.Detach(s.B, force: true).Wait(Duration.Second);
+        s.A.Volumes[0].Meta.Faults.Add(new DiskFault(DiskFaultKind.Stall) { Times = 1, StallNs = 5 * Duration.Second });
+        s.Attach(s.B).UntilConnection(s.A, ConnectionState.WFBitMapS).Wait(Duration.Second);
+        Assert.Equal(ConnectionState.WFBitMapS, s.A.Status[0].Connection);
+        s.Detach(s.B, force: true).UntilConnection(s.A, ConnectionState.Connected);
+        s.Attach(s.B).UntilInSync();
+        Assert.Equal(2, s.Cluster.Wire.Counts[Command.ConnectionFeatures]);
     }
 
     [Fact]

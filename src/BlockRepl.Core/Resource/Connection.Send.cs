@@ -129,6 +129,19 @@ internal sealed partial class Connection
         }
     }
 
+    /// <summary>A transfer that waits for its turn, and for which there is no reason any more.</summary>
+    public void DropBitmap(Volume volume)
+    {
+        for (int i = _bitmapQueue.Count; i > 0; i--)
+        {
+            Volume next = _bitmapQueue.Dequeue();
+            if (next != volume)
+            {
+                _bitmapQueue.Enqueue(next);
+            }
+        }
+    }
+
     private void ForgetBitmaps()
     {
         _bitmapQueue.Clear();

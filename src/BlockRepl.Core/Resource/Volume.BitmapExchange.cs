@@ -23,7 +23,8 @@ internal sealed partial class Volume
     {
         if (Bitmap is null || State.Connection is not (ConnectionState.WFBitMapS or ConnectionState.WFBitMapT))
         {
-            return ProtocolViolation.UnknownCommand;
+            // The disk for which it was sent went meanwhile; it is sent anew if that comes back.
+            return ProtocolViolation.None;
         }
 
         _bitmapReceiver ??= new BitmapReceiver(Bitmap.BitCount, framing);
@@ -49,31 +50,32 @@ internal sealed partial class Volume
         else
         {
             // The own bitmap may still be on its way out: the resync starts behind it.
-            _core.Worker.Add("start as source", StartAsSource());
+            _core.Worker.Add("start as source", StartAsSource(_resyncNumber));
         }
     }
 
-    private IEnumerable<Func<bool>> StartAsSource()
+    private IEnumerable<Func<bool>> StartAsSource(uint resync)
     {
-        uint generation = Connection.Generation;
         yield return () => !Connection.IsSendingBitmapOf(this);
-        foreach (Func<bool> wait in StartAfterHandler(source: true, ConnectionState.WFBitMapS, generation))
+        foreach (Func<bool> wait in StartAfterHandler(source: true, ConnectionState.WFBitMapS, resync))
         {
             yield return wait;
         }
     }
 
     /// <summary>
-    /// before-resync-source and -target may refuse: then the connection ends (a source may exit with 3).
+    /// before-resync-source and -target may refuse: then the connection ends (a source may exit with 3). Without the
+    /// number: 1. the bitmaps were exchanged; 2. the target's disk went before this got its turn, and came back; 3. the
+    /// source starts while they are to be exchanged anew; 4. the target waits for a bitmap for ever.
     /// </summary>
-    private IEnumerable<Func<bool>> StartAfterHandler(bool source, ConnectionState expected, uint generation)
+    private IEnumerable<Func<bool>> StartAfterHandler(bool source, ConnectionState expected, uint resync)
     {
         const int ToleratedOfSource = 3;
         int? exitCode = null;
         HandlerKind handler = source ? HandlerKind.BeforeResyncSource : HandlerKind.BeforeResyncTarget;
         _core.RunHandler(handler, this, code => exitCode = code);
         yield return () => exitCode is not null;
-        if (!Connection.IsCurrent(generation) || State.Connection != expected)
+        if (resync != _resyncNumber || State.Connection != expected)
         {
             yield break;
         }
@@ -94,7 +96,7 @@ internal sealed partial class Volume
         if (State.Connection == ConnectionState.WFBitMapT)
         {
             _core.Worker.Add(
-                "start as target", StartAfterHandler(source: false, ConnectionState.WFBitMapT, Connection.Generation));
+                "start as target", StartAfterHandler(source: false, ConnectionState.WFBitMapT, _resyncNumber));
         }
 
         _core.WakeBlocked();

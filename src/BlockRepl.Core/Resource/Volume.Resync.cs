@@ -19,7 +19,10 @@ internal sealed partial class Volume
     /// <summary>SyncSource: the target said that it is whole, and here bits are still set.</summary>
     private bool _targetFinished;
 
-    /// <summary>Counts the resyncs that ended or were aborted.</summary>
+    /// <summary>
+    /// Counts the resyncs (from the exchange of bitmaps on) and verifies that ended or were aborted, be it with the
+    /// connection.
+    /// </summary>
     private uint _resyncNumber;
 
     public bool IsResyncing => State.Connection is ConnectionState.SyncSource or ConnectionState.SyncTarget
@@ -104,26 +107,27 @@ internal sealed partial class Volume
         ForgetOutstandingRequests();
         _unacknowledgedReplies.Clear();
         EndVerifyWork();
+        Connection.DropBitmap(this);
+        _bitmapReceiver = null;
         _finishing = false;
     }
 
     /// <summary>Item 5: this node became the source. Its sync UUID is durable before the peer learns of it.</summary>
-    private IEnumerable<Func<bool>> AfterSyncSource(VolumeState old, VolumeState next)
+    private IEnumerable<Func<bool>> AfterSyncSource(VolumeState old, VolumeState next, uint resync)
     {
         bool became = IsSourceState(next.Connection) && !IsSourceState(old.Connection);
-        if (!became)
+        if (!became || resync != _resyncNumber)
         {
             yield break;
         }
 
-        uint generation = Connection.Generation;
         SetUuids(Uuids.StartSyncSource(_host.NextRandom(), out ulong syncUuid));
         foreach (Func<bool> wait in SyncSuperBlock())
         {
             yield return wait;
         }
 
-        if (Connection.IsCurrent(generation) && IsSource)
+        if (resync == _resyncNumber && IsSource)
         {
             Connection.Send(this, Command.SyncUuid, new SyncUuidPacket(syncUuid));
             _syncUuidDue = false;
@@ -135,15 +139,14 @@ internal sealed partial class Volume
         c is ConnectionState.SyncSource or ConnectionState.PausedSyncS;
 
     /// <summary>invalidate and invalidate-remote: every bit on both nodes, no bitmap exchange.</summary>
-    private IEnumerable<Func<bool>> StartFullSync(ConnectionState role)
+    private IEnumerable<Func<bool>> StartFullSync(ConnectionState role, uint resync)
     {
-        uint generation = Connection.Generation;
         foreach (Func<bool> wait in SetAllBits())
         {
             yield return wait;
         }
 
-        if (!Connection.IsCurrent(generation) || State.Connection != role)
+        if (resync != _resyncNumber || State.Connection != role)
         {
             yield break;
         }
@@ -202,31 +205,30 @@ internal sealed partial class Volume
     /// <summary>Target: ends the resync when no bit is left but those that failed.</summary>
     private void CheckTargetFinished()
     {
-        if (!IsTarget || _finishing || Bitmap is null || _outstandingBlocks > 0 || _holdRequests
-            || Bitmap.SetCount > _resyncFailedBits)
+        if (IsTargetDone && !_finishing)
         {
-            return;
+            _finishing = true;
+            _core.Worker.Add("finish resync", FinishTarget(_resyncNumber));
         }
-
-        _finishing = true;
-        _core.Worker.Add("finish resync", FinishTarget());
     }
 
-    private IEnumerable<Func<bool>> FinishTarget()
+    private bool IsTargetDone => IsTarget && Bitmap is not null && _outstandingBlocks == 0 && !_holdRequests
+        && Bitmap.SetCount <= _resyncFailedBits;
+
+    private IEnumerable<Func<bool>> FinishTarget(uint resync)
     {
         uint generation = Connection.Generation;
 
         // The answer proves that the source has seen every ack; without it it would ignore the P_STATE and stay
         // SyncSource.
         uint ping = Connection.Ping();
-        yield return () => Connection.IsPingAnswered(ping) || !Connection.IsCurrent(generation) || !IsTarget;
-        if (!Connection.IsCurrent(generation) || !IsTarget || Bitmap is null)
+        yield return () => Connection.IsPingAnswered(ping) || resync != _resyncNumber || !IsTarget;
+        if (MustGoOn(resync))
         {
-            _finishing = false;
             yield break;
         }
 
-        if (Bitmap.SetCount > 0)
+        if (Bitmap!.SetCount > 0)
         {
             LogLine(
                 CoreLogLevel.Error,
@@ -250,9 +252,8 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        if (!Connection.IsCurrent(generation) || !IsTarget || PeerUuids is not { } peer)
+        if (MustGoOn(resync) || PeerUuids is not { } peer)
         {
-            _finishing = false;
             yield break;
         }
 
@@ -278,6 +279,21 @@ internal sealed partial class Volume
             IsTarget ? done with { Connection = ConnectionState.Connected, PeerDisk = DiskState.UpToDate } : done,
             hard: true);
         _host.RunHandler(default, HandlerKind.AfterResyncTarget, Number);
+    }
+
+    /// <summary>
+    /// The end of a resync is put off. 1. all is there; 2. before the end has its turn the source pulls ahead and comes
+    /// back; 3. what it marked meanwhile must be fetched first.
+    /// </summary>
+    private bool MustGoOn(uint resync)
+    {
+        if (resync != _resyncNumber)
+        {
+            return true;
+        }
+
+        _finishing = IsTargetDone;
+        return !_finishing;
     }
 
     private void ApplyFlagsFor(in VolumeState state)

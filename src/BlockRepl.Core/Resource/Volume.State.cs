@@ -133,7 +133,7 @@ internal sealed partial class Volume
         }
 
         _core.WakeBlocked();
-        _core.Worker.Add("after state change", AfterChange(old, next));
+        _core.Worker.Add("after state change", AfterChange(old, next, _resyncNumber));
     }
 
     /// <summary>
@@ -151,8 +151,11 @@ internal sealed partial class Volume
         }
     }
 
-    /// <summary>The follow-up of one change. The numbers in the order are those of DRBD's after-state work.</summary>
-    private IEnumerable<Func<bool>> AfterChange(VolumeState old, VolumeState next)
+    /// <summary>
+    /// The follow-up of one change. The numbers in the order are those of DRBD's after-state work. The resync that it
+    /// belongs to may be over when its turn comes, and another one under way.
+    /// </summary>
+    private IEnumerable<Func<bool>> AfterChange(VolumeState old, VolumeState next, uint resync)
     {
         if (IsBothUpToDate(next) && !IsBothUpToDate(old) && CrashedPrimary)
         {
@@ -175,7 +178,7 @@ internal sealed partial class Volume
             _core.ThawFencing();
         }
 
-        foreach (Func<bool> wait in AfterSyncSource(old, next))
+        foreach (Func<bool> wait in AfterSyncSource(old, next, resync))
         {
             yield return wait;
         }
@@ -190,7 +193,7 @@ internal sealed partial class Volume
             yield return wait;
         }
 
-        foreach (Func<bool> wait in AfterConnection(old, next))
+        foreach (Func<bool> wait in AfterConnection(old, next, resync))
         {
             yield return wait;
         }
@@ -307,7 +310,7 @@ internal sealed partial class Volume
     }
 
     /// <summary>Items 12 to 14 and 19 to 22: connection and resync.</summary>
-    private IEnumerable<Func<bool>> AfterConnection(VolumeState old, VolumeState next)
+    private IEnumerable<Func<bool>> AfterConnection(VolumeState old, VolumeState next, uint resync)
     {
         bool pauseChanged = old.PausedByUser != next.PausedByUser || old.PausedByDependency != next.PausedByDependency;
         bool finishedTarget = old.Disk < DiskState.UpToDate && old.Connection >= ConnectionState.SyncSource
@@ -323,7 +326,7 @@ internal sealed partial class Volume
         }
 
         if (old.Connection != ConnectionState.WFBitMapS && next.Connection == ConnectionState.WFBitMapS
-            && State.Connection == ConnectionState.WFBitMapS)
+            && State.Connection == ConnectionState.WFBitMapS && resync == _resyncNumber)
         {
             BeginSendingBitmap();
         }
@@ -331,7 +334,7 @@ internal sealed partial class Volume
         if (next.Connection is ConnectionState.StartingSyncS or ConnectionState.StartingSyncT
             && old.Connection != next.Connection)
         {
-            foreach (Func<bool> wait in StartFullSync(next.Connection))
+            foreach (Func<bool> wait in StartFullSync(next.Connection, resync))
             {
                 yield return wait;
             }

@@ -239,17 +239,14 @@ internal sealed partial class Volume
         }
 
         _finishing = true;
-        _core.Worker.Add("finish verify", FinishVerifySteps());
+        _core.Worker.Add("finish verify", FinishVerifySteps(_resyncNumber));
     }
 
-    private IEnumerable<Func<bool>> FinishVerifySteps()
+    private IEnumerable<Func<bool>> FinishVerifySteps(uint verify)
     {
-        uint generation = Connection.Generation;
         uint ping = Connection.Ping();
-        yield return () => Connection.IsPingAnswered(ping) || !Connection.IsCurrent(generation);
-        _finishing = false;
-        if (!Connection.IsCurrent(generation)
-            || State.Connection is not (ConnectionState.VerifyS or ConnectionState.VerifyT))
+        yield return () => Connection.IsPingAnswered(ping) || verify != _resyncNumber;
+        if (verify != _resyncNumber)
         {
             yield break;
         }
