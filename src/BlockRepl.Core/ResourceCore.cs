@@ -12,6 +12,9 @@ namespace BlockRepl.Core;
 /// </summary>
 public sealed partial class ResourceCore
 {
+    /// <summary>Requests under way at one time; more make their tables grow.</summary>
+    private const int UsualDepth = 256;
+
     private readonly ICoreHost _host;
     private readonly Volume[] _volumes;
     private readonly ScriptQueue _commands = new();
@@ -34,6 +37,8 @@ public sealed partial class ResourceCore
             _volumes[i] = new Volume(this, host, options.Volumes[i]);
         }
 
+        // An epoch is remembered whole until the peer has confirmed it.
+        Requests = new(index => new Request(index), options.Net.MaxEpochSizeWrites + UsualDepth);
         Connection = new Connection(this, host);
     }
 
@@ -54,9 +59,9 @@ public sealed partial class ResourceCore
     /// <summary>Follow-up work of state changes, strictly in their order.</summary>
     internal ScriptQueue Worker { get; } = new();
 
-    internal Pool<Request> Requests { get; } = new(index => new Request(index));
+    internal Pool<Request> Requests { get; }
 
-    internal Pool<PeerRequest> PeerRequests { get; } = new(index => new PeerRequest(index));
+    internal Pool<PeerRequest> PeerRequests { get; } = new(index => new PeerRequest(index), UsualDepth);
 
     internal long NowNs { get; private set; }
 

@@ -32,7 +32,8 @@ internal sealed partial class Connection
         Phase.Down => long.MaxValue,
         Phase.Pausing => _resumeAtNs,
         Phase.Connecting => _loop.NextDeadlineNs,
-        Phase.Operational => Math.Min(Math.Min(PingDeadlineNs, _nextProgressCheckNs), _sequenceDeadlineNs),
+        Phase.Operational => Math.Min(
+            Math.Min(PingDeadlineNs, _nextProgressCheckNs), Math.Min(_sequenceDeadlineNs, EpochDeadlineNs)),
         _ => _handshakeDeadlineNs,
     };
 
@@ -137,6 +138,11 @@ internal sealed partial class Connection
         {
             Break(ConnectionState.Timeout, "acks that the peer sent before a write did not come within ping-timeout");
             return;
+        }
+
+        if (nowNs >= EpochDeadlineNs)
+        {
+            CloseSendEpoch();
         }
 
         if (nowNs >= _nextProgressCheckNs)

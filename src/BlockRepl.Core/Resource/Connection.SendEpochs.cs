@@ -9,6 +9,14 @@ namespace BlockRepl.Core.Resource;
 /// </summary>
 internal sealed partial class Connection
 {
+    /// <summary>
+    /// With protocol C an epoch that nothing else ends lives this long, or as much longer as makes the peer's flushes
+    /// at most a fifth of its time. What it holds is what a lost connection costs in resync.
+    /// </summary>
+    private const long ShortestEpochNs = 10_000_000;
+    private const long LongestEpochNs = 250_000_000;
+    private const int EpochLivesPerFlush = 4;
+
     private readonly Queue<(uint Number, int Writes, long SentAtNs)> _openEpochs = new();
     private readonly List<Request> _epochWaiters = [];
     private Request? _logHead;
@@ -16,6 +24,8 @@ internal sealed partial class Connection
     private uint _sendEpoch;
     private int _sendEpochWrites;
     private bool _closePending;
+    private long _sendEpochBeganNs;
+    private long _epochLifeNs = ShortestEpochNs;
     private uint _ackedThrough;
     private bool _anyAcked;
 
@@ -115,18 +125,32 @@ internal sealed partial class Connection
             FlushBarrier();
         }
 
-        _sendEpochWrites++;
+        if (_sendEpochWrites++ == 0)
+        {
+            _sendEpochBeganNs = _core.NowNs;
+        }
+
         return _sendEpoch;
     }
 
-    /// <summary>A write of the epoch was answered: what the application does next may depend on it.</summary>
+    /// <summary>
+    /// A write of the epoch was answered, and what the application does next may depend on it. With protocols A and B
+    /// the epoch ends, so that the peer does not write the later one first. With protocol C the peer's disk has
+    /// completed it already, as this node's has: only a flush asks for more, and it ends the epoch itself. The peer is
+    /// spared a flush for each write that comes alone.
+    /// </summary>
     public void CloseEpochOf(Request request)
     {
-        if (request.Epoch == _sendEpoch && _sendEpochWrites > 0)
+        if (Net.Protocol != ReplicationProtocol.C && request.Epoch == _sendEpoch)
         {
-            _closePending = true;
+            CloseSendEpoch();
         }
     }
+
+    /// <summary>When an epoch is old enough; while an earlier one is not confirmed it may grow.</summary>
+    private long EpochDeadlineNs => _sendEpochWrites > 0 && !_closePending && _openEpochs.Count == 0
+        ? _sendEpochBeganNs + _epochLifeNs
+        : long.MaxValue;
 
     public void CloseSendEpoch() => _closePending |= _sendEpochWrites > 0;
 
@@ -188,6 +212,8 @@ internal sealed partial class Connection
             return;
         }
 
+        long flushLives = (_core.NowNs - epoch.SentAtNs) * EpochLivesPerFlush;
+        _epochLifeNs = Math.Clamp(flushLives, ShortestEpochNs, LongestEpochNs);
         int confirmed = 0;
         while (_logHead is not null && _logHead.Epoch == ack.Number)
         {

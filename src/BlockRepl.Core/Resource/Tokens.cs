@@ -30,11 +30,24 @@ internal static class CoreToken
 /// <summary>
 /// Objects that are used again: no allocation once the table has grown to what is in use at one time.
 /// </summary>
-internal sealed class Pool<T>(Func<int, T> create)
+internal sealed class Pool<T>
     where T : class
 {
+    private readonly Func<int, T> _create;
     private readonly List<T> _all = [];
     private readonly Stack<int> _free = new();
+
+    /// <param name="create">Makes the object with this index.</param>
+    /// <param name="ready">How many are made at once.</param>
+    public Pool(Func<int, T> create, int ready)
+    {
+        _create = create;
+        for (int index = ready - 1; index >= 0; index--)
+        {
+            _free.Push(index);
+            _all.Add(create(_all.Count));
+        }
+    }
 
     public T this[int index] => _all[index];
 
@@ -49,7 +62,7 @@ internal sealed class Pool<T>(Func<int, T> create)
             return _all[index];
         }
 
-        T item = create(_all.Count);
+        T item = _create(_all.Count);
         _all.Add(item);
         return item;
     }

@@ -153,6 +153,10 @@ internal sealed partial class Volume
                 request.HeldLog = Log;
                 request.WaitsForCommit = true;
                 return false;
+            case AcquireResult.Starving:
+                // Answered writes hold their extents until the peer has confirmed their epoch.
+                Connection.CloseSendEpoch();
+                return false;
             default:
                 return false;
         }
@@ -451,11 +455,23 @@ internal sealed partial class Volume
     }
 
     /// <summary>
-    /// Forgets a request when nothing about either copy can change any more. First the bits, then the extents.
+    /// Gives the buffer back when nobody reads it any more, and forgets a request when nothing about either copy can
+    /// change any more. First the bits, then the extents.
     /// </summary>
     private void CheckDone(Request request)
     {
-        if (!request.Answered || !request.NetDone || request.LocalPending || request.SendPending)
+        if (!request.Answered || request.LocalPending || request.SendPending)
+        {
+            return;
+        }
+
+        if (request.IsWrite && !request.Buffer.IsNone)
+        {
+            _host.ReleaseBuffer(request.Buffer);
+            request.Buffer = BufferHandle.None;
+        }
+
+        if (!request.NetDone)
         {
             return;
         }
@@ -464,11 +480,6 @@ internal sealed partial class Volume
         {
             SettleBits(request);
             request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
-            if (!request.Buffer.IsNone)
-            {
-                _host.ReleaseBuffer(request.Buffer);
-            }
-
             if (request.HeldLog is not null)
             {
                 _core.WakeBlocked();
