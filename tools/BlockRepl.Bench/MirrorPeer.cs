@@ -11,12 +11,21 @@ namespace BlockRepl.Bench;
 /// second daemon's NBD export over TCP before it answers (copy-mode write-blocking). It computes no digest and keeps no
 /// activity log.
 /// </summary>
-internal sealed class MirrorPeer : IDisposable
+internal sealed class MirrorPeer : IDevice
 {
     private readonly string _folder;
     private readonly List<Process> _processes = [];
 
-    private MirrorPeer(string folder) => _folder = folder;
+    private readonly long _diskBytes;
+
+    public MirrorPeer(string folder, long diskBytes)
+    {
+        _folder = folder;
+        _diskBytes = diskBytes;
+        StartBoth();
+    }
+
+    public string Name => "mirror through NBD";
 
     private string NbdSocket => Path.Combine(_folder, "mirror-nbd.sock");
 
@@ -24,15 +33,8 @@ internal sealed class MirrorPeer : IDisposable
 
     public static bool IsInstalled => Tool.Find("qemu-storage-daemon") is not null;
 
-    public static Figure[] Measure(string folder, long diskBytes, double seconds)
-    {
-        using var peer = new MirrorPeer(folder);
-        peer.StartBoth(diskBytes);
-        return Workload.All
-            .Select(w => Fio.Measure(
-                w, seconds, diskBytes, "--ioengine=nbd", $"--uri=nbd+unix:///source?socket={peer.NbdSocket}"))
-            .ToArray();
-    }
+    public Figure Measure(Workload workload, double seconds) => Fio.Measure(
+        workload, seconds, _diskBytes, "--ioengine=nbd", $"--uri=nbd+unix:///source?socket={NbdSocket}");
 
     public void Dispose()
     {
@@ -47,12 +49,12 @@ internal sealed class MirrorPeer : IDisposable
         File.Delete(Path.Combine(_folder, "mirror-target"));
     }
 
-    private void StartBoth(long diskBytes)
+    private void StartBoth()
     {
         string source = Path.Combine(_folder, "mirror-source");
         string target = Path.Combine(_folder, "mirror-target");
-        DiskFile.Fill(source, diskBytes);
-        DiskFile.Fill(target, diskBytes);
+        DiskFile.Fill(source, _diskBytes);
+        DiskFile.Fill(target, _diskBytes);
         int port = FreePort();
         Start(
             "--blockdev", $"driver=file,node-name=target,filename={target},cache.direct=on,aio=io_uring",

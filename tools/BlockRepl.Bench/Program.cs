@@ -10,6 +10,7 @@ if (args.Any(a => a != "--quick"))
 
 bool quick = args.Contains("--quick");
 double seconds = quick ? 0.9 : 5;
+int rounds = quick ? 1 : 3;
 long diskBytes = quick ? 192L << 20 : 1L << 30;
 string folder = Directory.CreateTempSubdirectory("blockrepl-bench-").FullName;
 try
@@ -19,10 +20,11 @@ try
         + $"{DateTime.UtcNow.ToString("u", CultureInfo.InvariantCulture)}, "
         + $"{seconds} s for each figure, disks of {diskBytes >> 20} MiB in {Path.GetDirectoryName(folder)}");
     Figure[] raw = MeasureMachine(folder, diskBytes, seconds);
-    Figure[]? mirror = MirrorPeer.IsInstalled ? MeasureMirror(folder, diskBytes, seconds) : null;
-    List<DeviceResult> results = MeasureBlockRepl(quick, diskBytes, seconds);
+    List<DeviceResult> results = [];
+    double[][] againstMirror = MeasureAims(folder, results);
+    MeasureOthers(results);
     ReportSyncAndMemory(results);
-    ReportRatios(results, raw, mirror);
+    ReportRatios(results, raw, againstMirror);
     return 0;
 }
 finally
@@ -46,28 +48,46 @@ static Figure[] MeasureMachine(string folder, long diskBytes, double seconds)
     return raw;
 }
 
-static Figure[] MeasureMirror(string folder, long diskBytes, double seconds)
+// Those that the aims compare take turns; each figure is the one in the middle of the rounds.
+double[][] MeasureAims(string folder, List<DeviceResult> results)
 {
-    Report.Heading("another replicator in user space: qemu-storage-daemon, blockdev-mirror, write-blocking, no digest");
+    Report.Heading("BlockRepl through NBD, both nodes on this machine" + (MirrorPeer.IsInstalled
+        ? "; and in turns with it qemu-storage-daemon, blockdev-mirror, write-blocking, no digest"
+        : ""));
     Report.Columns();
-    Figure[] mirror = MirrorPeer.Measure(folder, diskBytes, seconds);
-    Report.Figures("mirror through NBD", mirror);
-    return mirror;
+    ReplicatedDevice[] ours = DeviceCase.Aims.Select(c => new ReplicatedDevice(c, diskBytes)).ToArray();
+    using MirrorPeer? mirror = MirrorPeer.IsInstalled ? new MirrorPeer(folder, diskBytes) : null;
+    try
+    {
+        Figure[][][] figures = Contest.Run(mirror is null ? ours : [.. ours, mirror], rounds, seconds);
+        for (int i = 0; i < ours.Length; i++)
+        {
+            results.Add(ours[i].Finish(Contest.Medians(figures[i])));
+            Report.Figures(ours[i].Name, results[i].Figures);
+        }
+
+        if (mirror is null)
+        {
+            return [];
+        }
+
+        Report.Figures(mirror.Name, Contest.Medians(figures[^1]));
+        return ours.Select((_, i) => Contest.Quotients(figures[i], figures[^1])).ToArray();
+    }
+    finally
+    {
+        Array.ForEach(ours, d => d.Dispose());
+    }
 }
 
-static List<DeviceResult> MeasureBlockRepl(bool quick, long diskBytes, double seconds)
+void MeasureOthers(List<DeviceResult> results)
 {
-    Report.Heading("BlockRepl through NBD, both nodes on this machine");
-    Report.Columns();
-    var results = new List<DeviceResult>();
-    foreach ((string name, string net, string disk) in DeviceCases.All(quick))
+    foreach (DeviceCase other in DeviceCase.Others(quick))
     {
-        DeviceResult result = ReplicatedDevice.Measure(name, net, disk, diskBytes, seconds);
-        results.Add(result);
-        Report.Figures(result.Name, result.Figures);
+        using var device = new ReplicatedDevice(other, diskBytes);
+        results.Add(device.Finish(Workload.All.Select(w => device.Measure(w, seconds)).ToArray()));
+        Report.Figures(device.Name, results[^1].Figures);
     }
-
-    return results;
 }
 
 static void ReportSyncAndMemory(List<DeviceResult> results)
@@ -82,7 +102,7 @@ static void ReportSyncAndMemory(List<DeviceResult> results)
     }
 }
 
-static void ReportRatios(List<DeviceResult> results, Figure[] raw, Figure[]? mirror)
+static void ReportRatios(List<DeviceResult> results, Figure[] raw, double[][] againstMirror)
 {
     Report.Heading("ratios (above 1: BlockRepl is faster)");
     Report.Columns();
@@ -91,20 +111,14 @@ static void ReportRatios(List<DeviceResult> results, Figure[] raw, Figure[]? mir
         Report.Ratio(result.Name + " / raw disk", result.Figures, raw);
     }
 
-    if (mirror is null)
+    if (againstMirror.Length == 0)
     {
         Report.Line("mirror", "not measured: needs qemu-storage-daemon (Debian package qemu-system-common)");
-        return;
     }
 
-    foreach (DeviceResult result in results)
+    for (int i = 0; i < againstMirror.Length; i++)
     {
-        Report.Ratio(result.Name + " / mirror", result.Figures, mirror);
-    }
-
-    foreach (DeviceResult result in results.Take(2))
-    {
-        Report.Heading($"aims: {result.Name}, against the mirror, which has no digest and flushes nothing");
-        Report.Aims(result.Figures, mirror);
+        Report.Heading($"aims: {results[i].Name}, against the mirror, which has no digest and flushes nothing");
+        Report.Aims(againstMirror[i]);
     }
 }

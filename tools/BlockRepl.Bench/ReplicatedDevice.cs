@@ -9,40 +9,52 @@ namespace BlockRepl.Bench;
 internal sealed record DeviceResult(
     string Name, Figure[] Figures, double ResyncBytesPerSecond, long PrimaryKiB, long SecondaryKiB);
 
-/// <summary>Measures our device through NBD: two daemons on this machine.</summary>
-internal static class ReplicatedDevice
+/// <summary>Our device through NBD: two daemons on this machine.</summary>
+internal sealed class ReplicatedDevice : IDevice
 {
-    /// <param name="disk">Options of the disk section besides those that let a resync run as fast as it can.</param>
-    public static DeviceResult Measure(string name, string net, string disk, long diskBytes, double seconds)
+    private readonly TwoNodes _nodes;
+    private readonly double _resyncBytesPerSecond;
+    private readonly long _deviceBytes;
+
+    /// <summary>Starts the pair and has it do its first full sync.</summary>
+    public ReplicatedDevice(DeviceCase wanted, long diskBytes)
     {
+        Name = wanted.Name;
         var options = new TwoNodesOptions
         {
-            Net = net,
+            Net = wanted.Net,
             DiskBytes = diskBytes,
 
             // A fixed rate beyond what any disk can do: the controller's slow start and c-max-rate are not measured.
-            Disk = $"c-plan-ahead 0; resync-rate 4000M; c-min-rate 0; al-extents 1237; {disk}",
+            Disk = $"c-plan-ahead 0; resync-rate 4000M; c-min-rate 0; al-extents 1237; {wanted.Disk}",
         };
-        using var nodes = new TwoNodes(options);
-        DiskFile.Fill(nodes.Left.DiskPath, diskBytes);
-        DiskFile.Fill(nodes.Right.DiskPath, diskBytes);
-        nodes.CreateAndConnect();
-        nodes.Left.Command("primary", "--force", options.Resource);
-        nodes.Left.Command("wait-sync", options.Resource);
-        nodes.WaitInSync();
-        double resync = diskBytes / SyncSeconds(nodes.Right);
+        _nodes = new TwoNodes(options);
+        DiskFile.Fill(_nodes.Left.DiskPath, diskBytes);
+        DiskFile.Fill(_nodes.Right.DiskPath, diskBytes);
+        _nodes.CreateAndConnect();
+        _nodes.Left.Command("primary", "--force", options.Resource);
+        _nodes.Left.Command("wait-sync", options.Resource);
+        _nodes.WaitInSync();
+        _resyncBytesPerSecond = diskBytes / SyncSeconds(_nodes.Right);
+        _deviceBytes = (_nodes.Left.Status().SizeSectors * 512) & -(1 << 20);
+    }
 
-        long deviceBytes = nodes.Left.Status().SizeSectors * 512;
-        Figure[] figures = Workload.All
-            .Select(
-                w => Fio.Measure(w, seconds, deviceBytes & -(1 << 20), "--ioengine=nbd", "--uri=" + nodes.Left.NbdUri))
-            .ToArray();
+    public string Name { get; }
+
+    public Figure Measure(Workload workload, double seconds) =>
+        Fio.Measure(workload, seconds, _deviceBytes, "--ioengine=nbd", "--uri=" + _nodes.Left.NbdUri);
+
+    /// <summary>Sync and memory after the load; both disks must have become equal.</summary>
+    public DeviceResult Finish(Figure[] figures)
+    {
         var result = new DeviceResult(
-            name, figures, resync, nodes.Left.ResidentKiB(), nodes.Right.ResidentKiB());
-        nodes.Left.WaitFor(v => v.IsInSync && v.OutOfSyncKiB == 0, "both disks equal after the load");
-        nodes.Down(nodes.Left, nodes.Right);
+            Name, figures, _resyncBytesPerSecond, _nodes.Left.ResidentKiB(), _nodes.Right.ResidentKiB());
+        _nodes.Left.WaitFor(v => v.IsInSync && v.OutOfSyncKiB == 0, "both disks equal after the load");
+        _nodes.Down(_nodes.Left, _nodes.Right);
         return result;
     }
+
+    public void Dispose() => _nodes.Dispose();
 
     /// <summary>
     /// How long the sync took by the target's own log: asking for the state again and again would take the processor

@@ -17,7 +17,10 @@ internal static class Report
 
     /// <summary>A row of quotients; above 1 the first is the faster one.</summary>
     public static void Ratio(string name, Figure[] ours, Figure[] other) =>
-        Row(name, Quotients(ours, other).Select(q => q.ToString("N2", CultureInfo.InvariantCulture)));
+        Row(
+            name,
+            Workload.All.Select(
+                (w, i) => (ours[i].Of(w) / other[i].Of(w)).ToString("N2", CultureInfo.InvariantCulture)));
 
     public static void Line(string name, string value) => Console.WriteLine(name.PadRight(NameWidth) + value);
 
@@ -25,10 +28,9 @@ internal static class Report
         (bytesPerSecond / 1e6).ToString("N0", CultureInfo.InvariantCulture) + " MB/s";
 
     /// <summary>The aims against the other replicator, each with what was reached.</summary>
-    public static void Aims(Figure[] ours, Figure[] mirror)
+    public static void Aims(double[] reached)
     {
         double[] aims = [1.5, 1.5, 1.5, 10];
-        double[] reached = Quotients(ours, mirror).ToArray();
         for (int i = 0; i < aims.Length; i++)
         {
             string verdict = reached[i] >= aims[i] ? "reached" : "MISSED";
@@ -37,9 +39,6 @@ internal static class Report
                 string.Create(CultureInfo.InvariantCulture, $"{reached[i]:N2} times, aim {aims[i]:N1}: {verdict}"));
         }
     }
-
-    private static IEnumerable<double> Quotients(Figure[] ours, Figure[] other) =>
-        Workload.All.Select((w, i) => ours[i].Of(w) / other[i].Of(w));
 
     private static void Row(string name, IEnumerable<string> cells) =>
         Console.WriteLine(name.PadRight(NameWidth) + string.Concat(cells.Select(c => c.PadLeft(ColumnWidth))));

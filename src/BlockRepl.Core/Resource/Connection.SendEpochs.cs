@@ -11,11 +11,11 @@ internal sealed partial class Connection
 {
     /// <summary>
     /// With protocol C an epoch that nothing else ends lives this long, or as much longer as makes the peer's flushes
-    /// at most a fifth of its time. What it holds is what a lost connection costs in resync.
+    /// a tenth of the time at most. What it holds is what a lost connection costs in resync.
     /// </summary>
     private const long ShortestEpochNs = 10_000_000;
     private const long LongestEpochNs = 250_000_000;
-    private const int EpochLivesPerFlush = 4;
+    private const int EpochLivesPerFlush = 9;
 
     private readonly Queue<(uint Number, int Writes, long SentAtNs)> _openEpochs = new();
     private readonly List<Request> _epochWaiters = [];
