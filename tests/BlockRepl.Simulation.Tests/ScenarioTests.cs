@@ -5,6 +5,7 @@ using BlockRepl.Core.State;
 using BlockRepl.Simulation.Checks;
 using BlockRepl.Simulation.Disk;
 using BlockRepl.Simulation.Net;
+using BlockRepl.Simulation.Nodes;
 using BlockRepl.Simulation.Scenarios;
 using Xunit;
 
@@ -275,6 +276,37 @@ public sealed class SplitBrainScenarios
         };
         Scenario s = Split(net, writesOnB: 5);
         s.Demote(s.B).LinkUp().UntilInSync().ReadAll(s.A);
+    }
+
+    /// <summary>
+    /// b comes back while it cannot say so, and the Primary gives its own disk up: what b has is all there is, by the
+    /// rules.
+    /// </summary>
+    [Fact]
+    public void Late_attach_of_another_history_is_refused_until_somebody_chooses()
+    {
+        Scenario s = new Scenario().InSync();
+        s.Detach(s.B).WriteEverywhere(s.A, 20);
+        s.Cluster.Network.SetLink(1, up: false);
+        s.Attach(s.B).Detach(s.A, force: true).Demote(s.A);
+        s.Until(() => s.B.Status[0].Disk == DiskState.UpToDate, "b takes its disk for the only one");
+        s.Cluster.Network.SetLink(1, up: true);
+        s.Wait(Duration.Second);
+        for (int i = 0; i < 3; i++)
+        {
+            s.Attach(s.A).Until(() => s.A.Status[0].Disk == DiskState.Diskless, "a's disk is refused");
+            Assert.Equal(ConnectionState.Connected, s.A.Status[0].Connection);
+        }
+
+        s.Disconnect(s.A).Attach(s.A).Connect(s.A).Wait(30 * Duration.Second);
+        Assert.Contains(s.Cluster.Nodes, n => n.Status[0].Connection == ConnectionState.StandAlone);
+        s.Cluster.Content.IsForked = true;
+        foreach (SimNode node in s.Cluster.Nodes.Where(n => n.Status[0].Connection != ConnectionState.StandAlone))
+        {
+            s.Disconnect(node);
+        }
+
+        s.Connect(s.B, discardMyData: true).Connect(s.A).UntilInSync().Promote(s.A).ReadAll(s.A);
     }
 
     private static Scenario Split(NetOptions net, int writesOnB)

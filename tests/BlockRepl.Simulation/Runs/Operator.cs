@@ -14,6 +14,9 @@ internal sealed class Operator(SimCluster cluster, Rng rng, bool twoPrimaries = 
     /// <summary>ERR_DATA_NOT_CURRENT of an attach.</summary>
     private const int WrongGeneration = 150;
 
+    /// <summary>So often a disk is attached next to the peer's; if it does not stay the histories differ.</summary>
+    private const int AttachTries = 10;
+
     private readonly long[] _notBeforeNs = new long[2];
     private long _lostSinceNs = long.MaxValue;
 
@@ -98,19 +101,12 @@ internal sealed class Operator(SimCluster cluster, Rng rng, bool twoPrimaries = 
         {
             if (status.Disk == DiskState.Diskless && !node.Volume(status.Volume).IsOpen)
             {
-                if (cluster.Options.AgreedVersion < 91 && ++_attachTries[node.Index] % 40 == 0)
-                {
-                    // Refused by the peer for ever: which data are newer needs version 91.
-                    cluster.Content.GiveUp(node.Index);
-                    node.RecreateMetaData();
-                    return;
-                }
-
-                Attach(node, status.Volume);
+                AttachOrPart(node, status);
                 return;
             }
         }
 
+        _attachTries[node.Index] = 0;
         if (node.Status.Count > 0 && node.Status[0].Connection == ConnectionState.StandAlone)
         {
             Connect(node);
@@ -118,6 +114,37 @@ internal sealed class Operator(SimCluster cluster, Rng rng, bool twoPrimaries = 
         }
 
         RepairOdd(node);
+    }
+
+    /// <summary>
+    /// A late attach may be refused for ever: while there is a connection nobody is asked whose changes to discard.
+    /// </summary>
+    private void AttachOrPart(SimNode node, VolumeStatus status)
+    {
+        _attachTries[node.Index] += status.Connection >= ConnectionState.Connected ? 1 : 0;
+        if (_attachTries[node.Index] <= AttachTries)
+        {
+            Attach(node, status.Volume);
+            return;
+        }
+
+        _attachTries[node.Index] = 0;
+        if (cluster.Options.AgreedVersion < 91)
+        {
+            // Which data are newer needs version 91.
+            cluster.Content.GiveUp(node.Index);
+            node.RecreateMetaData();
+        }
+        else if (IsPrimary(node))
+        {
+            // It lives on the peer's data and may not leave it.
+            node.Command(new AdminCommand.SetRole(false, false));
+        }
+        else
+        {
+            node.ExpectsConnection = false;
+            node.Command(new AdminCommand.Disconnect(false));
+        }
     }
 
     private static void Attach(SimNode node, int volume) => node.Command(
