@@ -6,20 +6,29 @@ namespace BlockRepl.Nodes;
 public static class Poll
 {
     private const int PauseMilliseconds = 20;
+    private const int LongestPauseMilliseconds = 500;
 
     /// <exception cref="TimeoutException">The condition did not come true; the message says what was waited for and
     /// seen.</exception>
     public static void Until(Func<bool> condition, string what, int seconds = 30, Func<string>? seen = null)
     {
         var clock = Stopwatch.StartNew();
-        while (!condition())
+        while (true)
         {
+            TimeSpan start = clock.Elapsed;
+            if (condition())
+            {
+                return;
+            }
+
             if (clock.Elapsed.TotalSeconds > seconds)
             {
                 throw new TimeoutException($"waited {seconds} s for: {what}\n{seen?.Invoke()}");
             }
 
-            Thread.Sleep(PauseMilliseconds);
+            // Whoever is looked at shall have more time for its work than for answering.
+            double lookMilliseconds = (clock.Elapsed - start).TotalMilliseconds;
+            Thread.Sleep((int)Math.Clamp(2 * lookMilliseconds, PauseMilliseconds, LongestPauseMilliseconds));
         }
     }
 }

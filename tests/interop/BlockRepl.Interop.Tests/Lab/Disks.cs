@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 
 namespace BlockRepl.Interop.Tests;
 
@@ -7,7 +9,7 @@ namespace BlockRepl.Interop.Tests;
 /// The backing disks of a node: sparse files, one small enough for a full sync, one for a second volume, a large one,
 /// one for meta data.
 /// </summary>
-internal sealed class Disks
+internal sealed partial class Disks
 {
     public const int Small = 0;
     public const int Second = 1;
@@ -83,9 +85,10 @@ internal sealed class Disks
         byte[] a = new byte[1 << 20];
         byte[] b = new byte[1 << 20];
         var different = new List<long>();
-        for (long at = 0; at < byteCount; at += a.Length)
+        for (long at = NextData(one, two, 0); at < byteCount; at = NextData(one, two, at + a.Length))
         {
             int count = (int)Math.Min(a.Length, byteCount - at);
+            one.Position = two.Position = at;
             one.ReadExactly(a, 0, count);
             two.ReadExactly(b, 0, count);
             for (int i = 0; i < count && !a.AsSpan(0, count).SequenceEqual(b.AsSpan(0, count)); i += block)
@@ -100,4 +103,21 @@ internal sealed class Disks
 
         return different;
     }
+
+    /// <summary>Skips what neither file has ever held; a block's start.</summary>
+    private static long NextData(FileStream one, FileStream two, long from)
+    {
+        long next = Math.Min(NextData(one.SafeFileHandle, from), NextData(two.SafeFileHandle, from));
+        return next / 4096 * 4096;
+    }
+
+    private static long NextData(SafeFileHandle file, long from)
+    {
+        const int seekData = 3;
+        long next = Seek(file, from, seekData);
+        return next < 0 ? long.MaxValue : next;
+    }
+
+    [LibraryImport("libc", EntryPoint = "lseek")]
+    private static partial long Seek(SafeFileHandle file, long offset, int whence);
 }

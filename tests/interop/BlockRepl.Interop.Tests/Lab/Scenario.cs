@@ -136,12 +136,11 @@ internal sealed class Scenario : IDisposable
     /// <summary>New meta data on both, both up, connected; nobody has good data yet.</summary>
     public void CreateAndConnect()
     {
-        foreach (Host host in Both)
+        AtOnce(host =>
         {
             host.Do("create-md", ["--force", .. MetaDataOptions]);
             host.Up();
-        }
-
+        });
         WaitConnected();
         Note("connected");
     }
@@ -170,12 +169,11 @@ internal sealed class Scenario : IDisposable
     {
         Primary.PowerOff();
         Secondary.PowerOff();
-        foreach (Host host in Both)
+        AtOnce(host =>
         {
             host.PowerOn();
             host.Up();
-        }
-
+        });
         WaitConnected();
     }
 
@@ -285,18 +283,10 @@ internal sealed class Scenario : IDisposable
     /// <summary>Another configuration for the same disks: both down, then up with it.</summary>
     public void Reconfigure(Func<Configuration, Configuration> change)
     {
-        foreach (Host host in Both)
-        {
-            host.Down();
-        }
-
+        AtOnce(host => host.Down());
         Configuration = change(Configuration);
         Configure();
-        foreach (Host host in Both)
-        {
-            host.Up();
-        }
-
+        AtOnce(host => host.Up());
         WaitConnected();
     }
 
@@ -304,12 +294,14 @@ internal sealed class Scenario : IDisposable
 
     private int NextSeed() => ++_seed;
 
+    /// <summary>Does with both what takes either of them a while.</summary>
+    private void AtOnce(Action<Host> action) => Parallel.ForEach(Both, action);
+
     private void Prepare()
     {
         Segment.Mend();
-        BlockRepl.Clear();
         _consoleStart = _laboratory.Guest.ConsoleLength;
-        Kernel.Clear();
+        AtOnce(host => host.Clear());
         _capture = new Capture(Segment, Path.Combine(_laboratory.Folder, "capture.pcap"));
         Configure();
         Note("both nodes run");
@@ -318,8 +310,7 @@ internal sealed class Scenario : IDisposable
     private void Configure()
     {
         string text = Configuration.Text(BlockRepl.Disks);
-        BlockRepl.Configure(text);
-        Kernel.Configure(text);
+        AtOnce(host => host.Configure(text));
     }
 
     /// <summary>What was said on the wire and logged must be ordinary.</summary>

@@ -27,8 +27,8 @@ internal sealed record Configuration
 {
     public required Setup Setup { get; init; }
 
-    /// <summary>Time-outs with which a silent peer is found in about 7 s.</summary>
-    public const string QuickToNotice = "ping-int 4; timeout 39; connect-int 4;";
+    /// <summary>Time-outs with which a silent peer is found in about 4 s.</summary>
+    public const string QuickToNotice = "ping-int 2; timeout 19; connect-int 2;";
 
     /// <summary>More options of the net section.</summary>
     public string Net { get; init; } = "";
@@ -109,14 +109,15 @@ internal sealed record Configuration
     };
 
     /// <summary>
-    /// The guest is slow and shares its processor: it gets 3 s for an answer instead of half a second.
+    /// The guest is slow and shares its processor: it gets 2 s for an answer instead of half a second. Both also wait
+    /// that long at each connection, to see whether its two streams last.
     /// </summary>
     private string ResourceNet() => Setup switch
     {
         Setup.Boards =>
             "verify-alg md5; data-integrity-alg md5; sndbuf-size 2048k; rcvbuf-size 1024k; max-buffers 36k; "
-            + "ping-timeout 30;",
-        _ => "verify-alg md5; data-integrity-alg md5; ping-timeout 30;",
+            + "ping-timeout 20;",
+        _ => "verify-alg md5; data-integrity-alg md5; ping-timeout 20;",
     };
 
     private string ResourceDisk() => Setup switch

@@ -11,7 +11,7 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
     /// <summary>
     /// Ping interval, its time-out, the time-out for acknowledgements, and the slowness of a shared machine.
     /// </summary>
-    private const int NoticeSeconds = 4 + 3 + 4 + 14;
+    private const int NoticeSeconds = 2 + 2 + 2 + 14;
 
     [Theory]
     [Trait("Time", "Short")]
