@@ -34,6 +34,20 @@ public sealed class EpochScenarios
     }
 
     [Fact]
+    public void With_C_an_epoch_of_many_bytes_ends_before_its_time()
+    {
+        Scenario s = InSync(ReplicationProtocol.C);
+        long epochs = Epochs(s);
+        for (ulong i = 0; i < 24; i++)
+        {
+            s.StartWrite(s.A, i * 2048, 1 << 20);
+        }
+
+        s.Until(() => s.A.FrontEnd.RunningCount == 0, "all writes are answered").Wait(Duration.Second);
+        Assert.Equal(epochs + 2, Epochs(s));
+    }
+
+    [Fact]
     public void A_flush_ends_the_epoch_at_once()
     {
         Scenario s = InSync(ReplicationProtocol.C);

@@ -17,6 +17,9 @@ internal sealed partial class Connection
     private const long LongestEpochNs = 250_000_000;
     private const int EpochLivesPerFlush = 9;
 
+    /// <summary>So many bytes end it too: the more there is to flush, the longer the writes behind it wait.</summary>
+    private const long MaxEpochBytes = 16 << 20;
+
     private readonly Queue<(uint Number, int Writes, long SentAtNs)> _openEpochs = new();
     private readonly List<Request> _epochWaiters = [];
     private Request? _logHead;
@@ -25,6 +28,7 @@ internal sealed partial class Connection
     private int _sendEpochWrites;
     private bool _closePending;
     private long _sendEpochBeganNs;
+    private long _sendEpochBytes;
     private long _epochLifeNs = ShortestEpochNs;
     private uint _ackedThrough;
     private bool _anyAcked;
@@ -41,7 +45,7 @@ internal sealed partial class Connection
     {
         request.Replicated = true;
         request.NetPending = true;
-        request.Epoch = JoinSendEpoch();
+        request.Epoch = JoinSendEpoch(request);
         request.SentAtNs = _core.NowNs;
         volume.Counters.BeginPeerPending();
         AppendToLog(request);
@@ -117,9 +121,11 @@ internal sealed partial class Connection
         };
     }
 
-    private uint JoinSendEpoch()
+    private uint JoinSendEpoch(Request request)
     {
-        if (_closePending || _sendEpochWrites >= Net.MaxEpochSizeWrites)
+        bool full = _sendEpochWrites > 0
+            && (_sendEpochWrites >= Net.MaxEpochSizeWrites || _sendEpochBytes >= MaxEpochBytes);
+        if (_closePending || full)
         {
             _closePending = true;
             FlushBarrier();
@@ -128,8 +134,10 @@ internal sealed partial class Connection
         if (_sendEpochWrites++ == 0)
         {
             _sendEpochBeganNs = _core.NowNs;
+            _sendEpochBytes = 0;
         }
 
+        _sendEpochBytes += request.Kind == RequestKind.Write ? request.ByteCount : 0;
         return _sendEpoch;
     }
 
