@@ -220,6 +220,7 @@ internal sealed class Operator(SimCluster cluster, Rng rng, bool twoPrimaries = 
             return;
         }
 
+        _recreated = false;
         victim.Command(new AdminCommand.Connect(true, false), _ => victim.ExpectsConnection = true);
         if (winner.Status[0].Connection == ConnectionState.StandAlone)
         {
