@@ -319,6 +319,43 @@ public sealed class SplitBrainScenarios
     }
 }
 
+/// <summary>A disk that comes while the nodes are connecting.</summary>
+public sealed class LateAttachScenarios
+{
+    [Fact]
+    public void An_attach_may_end_in_the_middle_of_the_handshake()
+    {
+        for (ulong seed = 1; seed <= 10; seed++)
+        {
+            // The same seed brings the handshake at the same time.
+            Scenario rehearsal = ConnectWithoutDisk(seed);
+            long began = rehearsal.Cluster.Queue.NowNs;
+            rehearsal.Until(
+                () => rehearsal.A.Status[0].Connection >= ConnectionState.WFReportParams, "the handshake has begun");
+            long handshake = rehearsal.Cluster.Queue.NowNs - began;
+
+            Scenario s = ConnectWithoutDisk(seed).Wait(handshake - (5 * Duration.Millisecond));
+            s.A.Command(new AdminCommand.Attach(0, s.A.Volume(0).Facts));
+            s.UntilInSync();
+        }
+    }
+
+    private static Scenario ConnectWithoutDisk(ulong seed)
+    {
+        SimOptions options = new()
+        {
+            Network = new NetworkSettings
+            {
+                MinLatencyNs = 80 * Duration.Millisecond,
+                MaxLatencyNs = 120 * Duration.Millisecond,
+            },
+        };
+        Scenario s = new Scenario(options, seed).InSync();
+        s.WriteEverywhere(s.A, 5).Demote(s.A).Disconnect(s.A).Disconnect(s.B).Detach(s.A);
+        return s.Connect(s.A).Connect(s.B);
+    }
+}
+
 /// <summary>Protocol A when the peer is too slow.</summary>
 public sealed class CongestionScenarios
 {

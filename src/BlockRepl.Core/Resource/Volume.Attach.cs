@@ -60,6 +60,8 @@ internal sealed partial class Volume
             yield break;
         }
 
+        // What is said in the middle of a handshake of a disk that was not there at its beginning nobody expects.
+        yield return () => !Connection.StateSent;
         ComeUp();
         foreach (Func<bool> wait in SyncSuperBlock())
         {

@@ -220,7 +220,8 @@ internal sealed class Operator(SimCluster cluster, Rng rng, bool twoPrimaries = 
             return;
         }
 
-        _recreated = false;
+        // It may have met another lost P_SYNC_UUID since.
+        _recreated &= winner.Status[0].Disk != DiskState.UpToDate;
         victim.Command(new AdminCommand.Connect(true, false), _ => victim.ExpectsConnection = true);
         if (winner.Status[0].Connection == ConnectionState.StandAlone)
         {
