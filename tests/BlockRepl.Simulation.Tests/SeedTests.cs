@@ -1,5 +1,7 @@
+using BlockRepl.Simulation.Net;
 using BlockRepl.Simulation.Planted;
 using BlockRepl.Simulation.Runs;
+using BlockRepl.Simulation.Scenarios;
 using Xunit;
 
 namespace BlockRepl.Simulation.Tests;
@@ -81,5 +83,51 @@ public sealed class PlantedDefectTests
         }
 
         Assert.Fail($"{name} ({bug.What}) was not found");
+    }
+}
+
+/// <summary>
+/// Defects that need a rare moment, led to it; the same without them shows that nothing else is wrong there.
+/// </summary>
+public sealed class PlantedDefectScenarios
+{
+    [Theory]
+    [InlineData(null)]
+    [InlineData("complete-before-peer")]
+    [InlineData("early-completion")]
+    public void Failover_right_after_an_answer(string? defect) => AssertFound(defect, s =>
+        s.Write(s.A, 800, 4096).PowerLoss(s.A).UntilApart(s.B).Promote(s.B).ReadAll(s.B));
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("no-bits-on-connection-loss")]
+    public void Power_loss_of_a_secondary_right_after_its_acks(string? defect) => AssertFound(defect, s =>
+        s.WriteEverywhere(s.A, 30).PowerLoss(s.B).UntilApart(s.A).Restart(s.B).UntilInSync());
+
+    private static void AssertFound(string? defect, Action<Scenario> run)
+    {
+        Scenario s = new(new SimOptions
+        {
+            MaxDiskLatencyNs = 100 * Duration.Microsecond,
+            Network = new NetworkSettings
+            {
+                MinLatencyNs = 1 * Duration.Millisecond,
+                MaxLatencyNs = 2 * Duration.Millisecond,
+            },
+        });
+        if (defect is not null)
+        {
+            s.Cluster.Plant(PlantedBugs.Find(defect));
+        }
+
+        s.InSync().Write(s.A, 0, 512);
+        if (defect is null)
+        {
+            run(s);
+        }
+        else
+        {
+            Assert.Throws<SimulationException>(() => run(s));
+        }
     }
 }

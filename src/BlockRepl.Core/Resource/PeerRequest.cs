@@ -72,7 +72,9 @@ internal sealed class PeerRequest(int index) : ILinkedRequest<PeerRequest>
     /// <summary>Writes and zeroes: its number in the peer's packet sequence.</summary>
     public uint SequenceNumber { get; set; }
 
-    /// <summary>With two Primaries: whether it is written at all is not known yet.</summary>
+    /// <summary>
+    /// With two Primaries: whether it is written at all is not known yet; it is not, if the connection ended meanwhile.
+    /// </summary>
     public bool Undecided { get; set; }
 
     /// <summary>It won over own writes, which wait for its data.</summary>

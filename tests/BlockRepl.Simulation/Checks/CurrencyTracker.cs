@@ -31,6 +31,7 @@ public sealed class CurrencyTracker(SimCluster cluster)
         node.Refresh();
         own &= HasUpToDateDisk(node, volume);
         peer &= Replicates(node, volume);
+        NoteFork(node);
         ContentChecker content = cluster.Content;
         if (content.IsForked)
         {
@@ -51,6 +52,7 @@ public sealed class CurrencyTracker(SimCluster cluster)
     /// <summary>A batch of a node ended, and with it perhaps a resync.</summary>
     public void AfterBatch(SimNode node)
     {
+        NoteFork(node);
         foreach (VolumeStatus status in node.Status)
         {
             if (status.Disk is DiskState.Inconsistent or DiskState.Outdated)
@@ -81,6 +83,19 @@ public sealed class CurrencyTracker(SimCluster cluster)
             }
         }
     }
+
+    /// <summary>
+    /// Two Primaries that lose sight of each other go on with a history of their own each; also one that waits to
+    /// become Primary or Secondary as the connection ends, for which it then needs nobody's consent.
+    /// </summary>
+    private void NoteFork(SimNode node)
+    {
+        bool apart = node.Status.Any(s => s.Connection < ConnectionState.Connected);
+        cluster.Content.IsForked |= apart && cluster.Nodes.All(n => Serves(n) && cluster.Content.IsCurrent(n.Index));
+    }
+
+    private static bool Serves(SimNode node) => node.Status.Any(s => s.Role == Role.Primary)
+        || node.RunningCommands.OfType<AdminCommand.SetRole>().Any();
 
     /// <summary>A new data generation that the peer does not share puts the peer behind.</summary>
     private void NoteGeneration(SimNode node, VolumeStatus status)

@@ -64,11 +64,12 @@ public static class PlantedBugs
         new("complete-before-peer", "a write is answered when the own disk has it")
         {
             Core = f => f.CompleteBeforePeer = true,
-            Tilt = SlowNetworkAndCrashes,
+            Tilt = CrashesOnASlowNetwork,
         },
         new("no-bits-on-connection-loss", "acked writes are not marked when the connection ends")
         {
             Core = f => f.SkipBitsOnConnectionLoss = true,
+            Tilt = CrashesOnAFastNetwork,
         },
         new("resync-without-lock", "resync answers do not wait for writes under way")
         {
@@ -100,23 +101,45 @@ public static class PlantedBugs
         NetworkWeight = 10,
     };
 
-    private static RunSettings SlowNetworkAndCrashes(RunSettings drawn) => drawn with
+    private static RunSettings CrashesOnASlowNetwork(RunSettings drawn) =>
+        Crashes(drawn, 2 * Duration.Millisecond, 20 * Duration.Millisecond);
+
+    /// <summary>Acks come at once, what makes the writes durable on the peer comes when the epoch ends.</summary>
+    private static RunSettings CrashesOnAFastNetwork(RunSettings drawn) =>
+        Crashes(drawn, 20 * Duration.Microsecond, 100 * Duration.Microsecond);
+
+    /// <summary>A pair works hard, and again and again one of the two loses its power.</summary>
+    private static RunSettings Crashes(RunSettings drawn, long minLatencyNs, long maxLatencyNs) => drawn with
     {
         Options = drawn.Options with
         {
             MaxDiskLatencyNs = 200 * Duration.Microsecond,
-            Net = drawn.Options.Net with { Protocol = ReplicationProtocol.C },
+            VolatileCache = true,
+            Net = drawn.Options.Net with
+            {
+                Protocol = ReplicationProtocol.C,
+                MaxEpochSizeWrites = 2048,
+                ConnectIntervalSeconds = 1,
+            },
+            Disk = drawn.Options.Disk with { DiskFlushes = true, MetaDataFlushes = true },
             Network = drawn.Options.Network with
             {
-                MinLatencyNs = 2 * Duration.Millisecond,
-                MaxLatencyNs = 20 * Duration.Millisecond,
+                MinLatencyNs = minLatencyNs,
+                MaxLatencyNs = maxLatencyNs,
             },
         },
-        HotSpots = 3,
-        ReadPercent = 50,
-        CrashWeight = 6,
-        NetworkWeight = 10,
-        MeanActNs = 500 * Duration.Millisecond,
+        ChaosNs = 60 * Duration.Second,
+        MeanActNs = 4 * Duration.Second,
+        HotSpots = 0,
+        ReadPercent = 20,
+        FlushPercent = 0,
+        MaxRequestsRunning = 32,
+        MeanThinkNs = 20 * Duration.Millisecond,
+        PowerLoss = true,
+        CrashWeight = 20,
+        NetworkWeight = 0,
+        DiskFaultWeight = 0,
+        AdminWeight = 0,
     };
 
     private static RunSettings SlowDisksAndCuts(RunSettings drawn) => drawn with

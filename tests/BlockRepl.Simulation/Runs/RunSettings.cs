@@ -60,8 +60,8 @@ public sealed record RunSettings
     public int FlipsPerMillion { get; init; }
 
     /// <summary>
-    /// Both nodes are Primary whenever they are in sync, and write to the same few places. Then only crashes and role
-    /// changes part them: two Primaries without a link are two histories; <see cref="SplitBrain"/> is for that.
+    /// Both nodes are Primary whenever they are in sync, and write to the same few places. What the network does is
+    /// rarer then: two Primaries without a link are two histories, and the operator takes his time over each.
     /// </summary>
     public bool TwoPrimaries { get; init; }
 
@@ -72,7 +72,7 @@ public sealed record RunSettings
         HotSpots = 3,
         MaxWriteBytes = Math.Min(MaxWriteBytes, 65536),
         MeanThinkNs = 20 * Duration.Millisecond,
-        NetworkWeight = 0,
+        NetworkWeight = Math.Min(NetworkWeight, 2),
         DiskFaultWeight = 0,
         AdminWeight = 0,
         SplitBrain = false,
