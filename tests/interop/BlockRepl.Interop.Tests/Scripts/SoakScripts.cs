@@ -7,12 +7,12 @@ namespace BlockRepl.Interop.Tests;
 
 /// <summary>
 /// A pair's bad days: roles change, links and power fail, the application writes, in an order that a seed chooses. Two
-/// environment variables: BLOCKREPL_INTEROP_SOAK_SECONDS (90) and BLOCKREPL_INTEROP_SEED (chosen and printed).
+/// environment variables: BLOCKREPL_INTEROP_SOAK_SECONDS (60) and BLOCKREPL_INTEROP_SEED (chosen and printed).
 /// </summary>
 [Trait("Category", "Interop")]
 public sealed class SoakScripts(Laboratory laboratory)
 {
-    private static readonly int Seconds = FromEnvironment("BLOCKREPL_INTEROP_SOAK_SECONDS", 90);
+    private static readonly int Seconds = FromEnvironment("BLOCKREPL_INTEROP_SOAK_SECONDS", 60);
     private static readonly int Seed = FromEnvironment("BLOCKREPL_INTEROP_SEED", Environment.TickCount & 0xffff);
 
     private static readonly Action<Scenario, Random>[] Days =
