@@ -52,7 +52,8 @@ internal abstract class Host(Disks disks)
 
     public abstract void EndSilence();
 
-    public void Up() => Do("up");
+    /// <summary>In a guest that waits for a processor drbdadm gives a step up too soon.</summary>
+    public void Up() => DoWhenReady("up", "did not terminate within");
 
     public void Down() => DoWhenReady("down", "transient state");
 
