@@ -30,11 +30,8 @@ public abstract record AdminCommand
 
     public sealed record NewCurrentUuid(int Volume, bool ClearBitmap) : AdminCommand;
 
-    /// <summary>
-    /// New size in sectors, 0 = as large as possible; <paramref name="Disk"/> carries the devices' present sizes.
-    /// </summary>
-    public sealed record Resize(
-        int Volume, ulong SizeSectors, bool AssumePeerHasSpace, bool AssumeClean, BackingDisk? Disk)
+    /// <summary>New size in sectors, 0 = as large as the backing devices are now.</summary>
+    public sealed record Resize(int Volume, ulong SizeSectors, bool AssumePeerHasSpace, bool AssumeClean)
         : AdminCommand;
 
     /// <summary>Demote, disconnect, detach everything.</summary>

@@ -1,3 +1,4 @@
+using BlockRepl.Core.MetaData;
 using BlockRepl.Core.Protocol;
 
 namespace BlockRepl.Core;
@@ -26,6 +27,9 @@ public interface ICoreHost
     /// Discards or zeroes up to 128 MiB; see <see cref="ZeroMode"/> for what must be read afterwards.
     /// </summary>
     void ZeroDisk(int volume, IoToken token, ulong sector, int byteCount, ZeroMode mode);
+
+    /// <summary>The facts of a volume's devices as they are at this moment; null without open ones.</summary>
+    BackingDisk? DiskFacts(int volume);
 
     /// <summary>Makes every write of the data area that completed before this call durable.</summary>
     void FlushDisk(int volume, IoToken token);

@@ -29,9 +29,9 @@ internal sealed partial class ResourceDriver
 
     public Task<CommandResult> ExecuteAsync(AdminCommand command)
     {
-        if (command is AdminCommand.Attach or AdminCommand.Resize)
+        if (command is AdminCommand.Attach)
         {
-            return Task.FromResult(new CommandResult(ErrorInvalidRequest, "attach and resize need the disk's facts"));
+            return Task.FromResult(new CommandResult(ErrorInvalidRequest, "attach needs an open disk"));
         }
 
         return ExecuteOnLoop(command);
@@ -62,19 +62,6 @@ internal sealed partial class ResourceDriver
         }
 
         return await AttachOpened(device, disks).ConfigureAwait(false);
-    }
-
-    public async Task<CommandResult> ResizeAsync(
-        int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean)
-    {
-        if (!_volumes.TryGetValue(volume, out var device))
-        {
-            return new CommandResult(ErrorNoDisk, $"there is no volume {volume}");
-        }
-
-        var disk = await Ask(() => device.Disks?.Refresh()).ConfigureAwait(false);
-        return await ExecuteOnLoop(new AdminCommand.Resize(volume, sizeSectors, assumePeerHasSpace, assumeClean, disk))
-            .ConfigureAwait(false);
     }
 
     public Task<IReadOnlyList<VolumeStatus>> GetStatusAsync() =>

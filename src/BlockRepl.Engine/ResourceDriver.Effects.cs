@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using BlockRepl.Core;
+using BlockRepl.Core.MetaData;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Platform.Net;
 using BlockRepl.Platform.Storage;
@@ -53,6 +54,8 @@ internal sealed partial class ResourceDriver
             disk.Zero(token.Value, (long)sector << 9, byteCount, mode);
         }
     }
+
+    public BackingDisk? DiskFacts(int volume) => _volumes[volume].Disks?.Refresh();
 
     public void FlushDisk(int volume, IoToken token)
     {

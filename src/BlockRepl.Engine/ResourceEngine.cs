@@ -44,13 +44,7 @@ public sealed class ResourceEngine : IDisposable
     /// </summary>
     public Task<CommandResult> AttachAsync(int volume) => _driver.AttachAsync(volume);
 
-    /// <summary>Grows or shrinks a volume after its backing device changed; 0 sectors = as large as possible.</summary>
-    public Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean) =>
-        _driver.ResizeAsync(volume, sizeSectors, assumePeerHasSpace, assumeClean);
-
-    /// <summary>
-    /// Hands a command to the core. Attach and Resize have methods of their own, because they need the disk.
-    /// </summary>
+    /// <summary>Hands a command to the core. Attach has a method of its own, because it opens the disk.</summary>
     public Task<CommandResult> ExecuteAsync(AdminCommand command) => _driver.ExecuteAsync(command);
 
     /// <summary>The status of every volume, in ascending order of their numbers.</summary>

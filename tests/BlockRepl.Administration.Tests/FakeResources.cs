@@ -97,9 +97,6 @@ internal sealed class FakeResource : IRunningResource
         return Task.FromResult(CommandResult.Success);
     }
 
-    public Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean) =>
-        Task.FromResult(CommandResult.Success);
-
     public Task<CommandResult> ExecuteAsync(AdminCommand command)
     {
         lock (_lock)

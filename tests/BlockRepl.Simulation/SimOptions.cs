@@ -11,6 +11,9 @@ public sealed record SimOptions
     /// <summary>Size of each backing device; internal meta data lie in it.</summary>
     public long DeviceBytes { get; init; } = 32L << 20;
 
+    /// <summary>At the end of each backing device; it is there only after it grew.</summary>
+    public long GrowthBytes { get; init; }
+
     public int Volumes { get; init; } = 1;
 
     /// <summary>Meta data on a device of their own; else internal.</summary>
@@ -55,9 +58,13 @@ public sealed record SimOptions
         VolatileCache = VolatileCache,
     };
 
-    public BackingDisk Facts => new(
-        (ulong)DeviceBytes / 512,
-        (ulong)(ExternalMetaData ? MetaDisk.Bytes : DeviceBytes) / 512,
+    public BackingDisk Facts => FactsOf(DeviceBytes - GrowthBytes);
+
+    public BackingDisk GrownFacts => FactsOf(DeviceBytes);
+
+    private BackingDisk FactsOf(long bytes) => new(
+        (ulong)bytes / 512,
+        (ulong)(ExternalMetaData ? MetaDisk.Bytes : bytes) / 512,
         ExternalMetaData ? MetaDataKind.FlexibleExternal : MetaDataKind.Internal,
         0,
         512,

@@ -124,10 +124,14 @@ internal sealed partial class Volume
     public IEnumerable<Func<bool>> OnSizes(SizesPacket packet)
     {
         PeerDiskSectors = packet.DiskSectors;
+
+        // In the handshake the peer has been told of the disk as it was, and must come to the same size.
+        GrownDisk? grown = IsConnected(State) ? FindGrowth() : null;
         SizesVerdict verdict = SizesDecision.Receive(new SizesInput
         {
             State = State,
-            OwnDiskSectors = Layout?.MaxCapacitySectors ?? 0,
+            OwnDiskSectors = (grown?.Layout ?? Layout)?.MaxCapacitySectors ?? 0,
+            BackingDiskChanged = grown is not null,
             OwnLimitSectors = LimitSectors,
             LastAgreedSectors = SizeSectors,
             DeviceSectors = SizeSectors,
@@ -153,7 +157,7 @@ internal sealed partial class Volume
 
         LimitSectors = verdict.LimitSectors;
         bool assumeClean = (packet.Flags & DeviceSizeFlags.NoResync) != 0;
-        foreach (Func<bool> wait in SetSize(verdict.DeviceSectors, assumeClean))
+        foreach (Func<bool> wait in SetSize(verdict.DeviceSectors, assumeClean, grown))
         {
             yield return wait;
         }
@@ -177,54 +181,6 @@ internal sealed partial class Volume
         {
             _resyncNewSpace = true;
         }
-    }
-
-    /// <summary>
-    /// A new size of the device: bitmap in memory and on disk, guarded by FULL_SYNC until both fit again.
-    /// </summary>
-    public IEnumerable<Func<bool>> SetSize(ulong sectors, bool assumeClean)
-    {
-        if (sectors == SizeSectors)
-        {
-            yield break;
-        }
-
-        LogLine(CoreLogLevel.Information, $"size {SizeSectors} -> {sectors} sectors");
-        if (Bitmap is null || !HasMetaData)
-        {
-            SizeSectors = sectors;
-            _host.DeviceChanged(Number);
-            yield break;
-        }
-
-        SetFlag(SuperBlockFlags.FullSync | SuperBlockFlags.ActivityLogDisabled, on: true);
-        foreach (Func<bool> wait in SyncSuperBlock())
-        {
-            yield return wait;
-        }
-
-        if (Bitmap is null)
-        {
-            yield break;
-        }
-
-        bool fromZero = SizeSectors == 0;
-        SizeSectors = sectors;
-        Bitmap.Resize(sectors, setNewBits: fromZero || !assumeClean);
-        foreach (Func<bool> wait in WriteBitmap())
-        {
-            yield return wait;
-        }
-
-        EndFullSync();
-        SetFlag(SuperBlockFlags.ActivityLogDisabled, !Options.Disk.ActivityLogUpdates);
-        _superBlockDirty = true;
-        foreach (Func<bool> wait in SyncSuperBlock())
-        {
-            yield return wait;
-        }
-
-        _host.DeviceChanged(Number);
     }
 
     /// <summary>

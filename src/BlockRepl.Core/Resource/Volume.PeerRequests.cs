@@ -180,6 +180,11 @@ internal sealed partial class Volume
         }
 
         Bitmap?.SetRange(peer.Sector, (ulong)peer.ByteCount);
+        if (_movesMetaData)
+        {
+            return false;
+        }
+
         switch (Log.TryAcquire(peer.FirstExtent, peer.LastExtent, hitsOnly: false))
         {
             case AcquireResult.Hot:

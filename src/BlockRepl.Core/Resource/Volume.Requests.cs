@@ -144,6 +144,11 @@ internal sealed partial class Volume
             return !request.WaitsForCommit;
         }
 
+        if (_movesMetaData)
+        {
+            return false;
+        }
+
         switch (Log.TryAcquire(request.FirstExtent, request.LastExtent, hitsOnly: false))
         {
             case AcquireResult.Hot:

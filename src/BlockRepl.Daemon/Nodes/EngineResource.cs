@@ -50,9 +50,6 @@ internal sealed class EngineResource(ResourceEngine engine) : IRunningResource
 
     public Task<CommandResult> AttachAsync(int volume) => engine.AttachAsync(volume);
 
-    public Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean) =>
-        engine.ResizeAsync(volume, sizeSectors, assumePeerHasSpace, assumeClean);
-
     public Task<CommandResult> ExecuteAsync(AdminCommand command) => engine.ExecuteAsync(command);
 
     public Task<IReadOnlyList<VolumeStatus>> GetStatusAsync() => engine.GetStatusAsync();

@@ -14,8 +14,6 @@ internal interface IRunningResource : IDisposable
 
     Task<CommandResult> AttachAsync(int volume);
 
-    Task<CommandResult> ResizeAsync(int volume, ulong sizeSectors, bool assumePeerHasSpace, bool assumeClean);
-
     Task<CommandResult> ExecuteAsync(AdminCommand command);
 
     Task<IReadOnlyList<VolumeStatus>> GetStatusAsync();

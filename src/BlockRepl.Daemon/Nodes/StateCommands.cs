@@ -102,8 +102,6 @@ internal sealed class StateCommands(Node node)
             Task<CommandResult> task = request.Command switch
             {
                 "attach" => resource.Running.AttachAsync(known.Number),
-                "resize" => resource.Running.ResizeAsync(
-                    known.Number, request.SizeSectors ?? 0, request.AssumePeerHasSpace, request.AssumeClean),
                 _ => resource.Running.ExecuteAsync(ForVolume(request, known.Number)),
             };
             reply.Note($"{resource.Name}/{known.Number}", await Limits.WithinAsync(task));
@@ -126,6 +124,8 @@ internal sealed class StateCommands(Node node)
         "invalidate" => new AdminCommand.Invalidate(volume, false),
         "invalidate-remote" => new AdminCommand.Invalidate(volume, true),
         "outdate" => new AdminCommand.Outdate(volume),
+        "resize" => new AdminCommand.Resize(
+            volume, request.SizeSectors ?? 0, request.AssumePeerHasSpace, request.AssumeClean),
         "verify" => new AdminCommand.Verify(volume, request.StartSector ?? 0, request.StopSector ?? ulong.MaxValue),
         "pause-sync" => new AdminCommand.PauseSync(volume, true),
         "resume-sync" => new AdminCommand.PauseSync(volume, false),

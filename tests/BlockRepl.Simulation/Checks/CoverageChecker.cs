@@ -176,11 +176,13 @@ public sealed class CoverageChecker
 
     private void Watch(SimNode node, SimVolume volume)
     {
-        long start = volume.Layout.ActivityLogOffset;
-        long end = start + volume.Layout.ActivityLogBytes;
+        MetaDataLayout layout = volume.Layout;
         volume.Meta.BecameDurable = (offset, count) =>
         {
-            if (offset < end && offset + count > start)
+            long start = volume.Layout.ActivityLogOffset;
+            bool moved = layout != volume.Layout;
+            layout = volume.Layout;
+            if (moved || (offset < start + layout.ActivityLogBytes && offset + count > start))
             {
                 _hot[node.Index, volume.Number] = null;
             }

@@ -1,4 +1,5 @@
 using BlockRepl.Core;
+using BlockRepl.Core.MetaData;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Simulation.Disk;
 
@@ -42,6 +43,8 @@ public sealed partial class SimHost
             NoteFailure(volume, sector, byteCount, error => Done(volume, token, error, BufferHandle.None)));
     }
 
+    public BackingDisk? DiskFacts(int volume) => Node.Volume(volume).Device;
+
     public void FlushDisk(int volume, IoToken token)
     {
         Note(TraceKind.Disk, 0, token.Value, () => $"flush {volume}");
@@ -60,7 +63,11 @@ public sealed partial class SimHost
         CheckMeta(byteOffset, data.Length);
         Note(TraceKind.Meta, (ulong)byteOffset, (ulong)data.Length, () => $"write meta {volume}:{byteOffset:x}");
         byte[] bytes = data.ToArray();
-        Meta(volume).Write(byteOffset, bytes.Length, bytes, false, error => MetaDone(volume, token, error, []));
+        Meta(volume).Write(byteOffset, bytes.Length, bytes, false, error =>
+        {
+            Node.Volume(volume).OnWritten(byteOffset);
+            MetaDone(volume, token, error, []);
+        });
     }
 
     public void FlushMeta(int volume, IoToken token)

@@ -13,9 +13,41 @@ public sealed class SimVolume(int number, SimDisk data, SimDisk meta, BackingDis
     /// <summary>Where the meta data are; the same disk if they are internal.</summary>
     public SimDisk Meta { get; } = meta;
 
-    public BackingDisk Facts { get; } = facts;
+    /// <summary>With these the meta data on the disk are found.</summary>
+    public BackingDisk Facts { get; private set; } = facts;
 
-    public MetaDataLayout Layout { get; } =
+    public MetaDataLayout Layout { get; private set; } = LayoutOf(facts);
+
+    /// <summary>What the device says of itself: other facts than those of the meta data once it grew.</summary>
+    public BackingDisk Device { get; private set; } = facts;
+
+    public void Grow(BackingDisk grown) => Device = grown;
+
+    /// <summary>A superblock at the end of the grown device: meta data are found there from now on.</summary>
+    public void OnWritten(long offset)
+    {
+        if (Device != Facts && offset == LayoutOf(Device).SuperBlockOffset)
+        {
+            Facts = Device;
+            Layout = LayoutOf(Device);
+        }
+    }
+
+    /// <summary>
+    /// After a crash: if no superblock survived at the new end, an operator takes the device as it was.
+    /// </summary>
+    public void FindMetaData(BackingDisk before)
+    {
+        byte[] block = new byte[SuperBlock.Bytes];
+        Meta.ReadCurrent(Layout.SuperBlockOffset, block);
+        if (SuperBlock.TryDecode(block, Facts, out _, out _) != MetaDataError.None || Facts != Device)
+        {
+            Facts = Device = before;
+            Layout = LayoutOf(before);
+        }
+    }
+
+    private static MetaDataLayout LayoutOf(BackingDisk facts) =>
         MetaDataLayout.Compute(facts, 1, 8, out MetaDataError error)
         ?? throw new SimulationException($"no layout for meta data: {error}");
 

@@ -1,4 +1,5 @@
 using BlockRepl.Core;
+using BlockRepl.Core.MetaData;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Simulation.Nodes;
 
@@ -22,6 +23,8 @@ public class ForwardingHost(ICoreHost inner) : ICoreHost
 
     public virtual void ZeroDisk(int volume, IoToken token, ulong sector, int byteCount, ZeroMode mode) =>
         Host.ZeroDisk(volume, token, sector, byteCount, mode);
+
+    public virtual BackingDisk? DiskFacts(int volume) => Host.DiskFacts(volume);
 
     public virtual void FlushDisk(int volume, IoToken token) => Host.FlushDisk(volume, token);
 

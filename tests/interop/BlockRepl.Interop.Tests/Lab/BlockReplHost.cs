@@ -10,11 +10,14 @@ internal sealed class BlockReplHost : Host, IDisposable
 {
     private readonly NetworkSegment _segment;
     private readonly NodeLocation _location;
+    private readonly string _folder;
+    private FailingDisk? _failingDisk;
 
     public BlockReplHost(NetworkSegment segment, string folder, Disks disks)
         : base(disks)
     {
         _segment = segment;
+        _folder = folder;
         string configuration = Path.Combine(folder, "drbd.conf");
         Node = new Node(Name, Path.Combine(folder, Name), configuration, "r0", disks.Paths[0], 7788, segment.Name);
         _location = new NodeLocation { ConfigPath = configuration, Node = Name, RunDirectory = Node.RunDirectory };
@@ -23,6 +26,22 @@ internal sealed class BlockReplHost : Host, IDisposable
     public override string Name => "blockrepl";
 
     public Node Node { get; }
+
+    protected override QemuControl DiskControl =>
+        _failingDisk?.Control ?? throw new InvalidOperationException("the script did not ask for DisksCanFail");
+
+    /// <summary>Puts something below the first disk that lets it fail.</summary>
+    public void LetDiskFail() =>
+        _failingDisk = new FailingDisk(Disks.Paths[Disks.Small], Path.Combine(_folder, "failing"));
+
+    public override string DiskPath(int disk) =>
+        disk == Disks.Small && _failingDisk is not null ? _failingDisk.Path : Disks.Paths[disk];
+
+    public override void ResizeDisk(int disk, long bytes)
+    {
+        using FileStream file = File.Open(Disks.Paths[disk], FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        file.SetLength(bytes);
+    }
 
     public override bool HasPower => !Node.DaemonHasExited;
 
@@ -65,6 +84,13 @@ internal sealed class BlockReplHost : Host, IDisposable
             Node.Kill();
         }
 
+        _failingDisk?.Dispose();
+        _failingDisk = null;
+        if (Directory.Exists(Configuration.HandlerFolder))
+        {
+            Directory.Delete(Configuration.HandlerFolder, recursive: true);
+        }
+
         Disks.Clear();
     }
 
@@ -87,9 +113,45 @@ internal sealed class BlockReplHost : Host, IDisposable
         client.Trim(offset, bytes);
     }
 
+    public override void WriteZeroes(long offset, int bytes, bool mayUnmap)
+    {
+        using var client = new NbdClient(Node.NbdSocket, "r0/0");
+        client.WriteZeroes(offset, bytes, mayUnmap);
+    }
+
+    public override bool TryRead(long offset, int bytes) => Succeeds(client => client.Read(offset, bytes));
+
+    public override bool TryWrite(long offset, int bytes, byte pattern) =>
+        Succeeds(client => client.Write(offset, Enumerable.Repeat(pattern, bytes).ToArray()));
+
+    public override long DeviceBytes() => Node.Status().SizeSectors * 512;
+
+    public override IDisposable HoldOpen() => new NbdClient(Node.NbdSocket, "r0/0");
+
+    public override string[] HandlersCalled() =>
+        File.Exists(Configuration.HandlerRecord) ? File.ReadAllLines(Configuration.HandlerRecord) : [];
+
+    private bool Succeeds(Action<NbdClient> request)
+    {
+        using var client = new NbdClient(Node.NbdSocket, "r0/0");
+        try
+        {
+            request(client);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
     public override void Silence() => _segment.SilenceUs();
 
     public override void EndSilence() => _segment.HearUs();
 
-    public void Dispose() => Node.Dispose();
+    public void Dispose()
+    {
+        Node.Dispose();
+        _failingDisk?.Dispose();
+    }
 }

@@ -49,6 +49,18 @@ internal sealed partial class Disks
         file.Write("damaged behind the back"u8);
     }
 
+    /// <summary>Its first size.</summary>
+    public static long Size(int disk) => Bytes[disk];
+
+    public byte[] Read(int disk, long offset, int bytes)
+    {
+        using FileStream file = File.Open(Paths[disk], FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        file.Position = offset;
+        byte[] data = new byte[bytes];
+        file.ReadExactly(data);
+        return data;
+    }
+
     /// <summary>MD5 of the first bytes; lower-case hexadecimal.</summary>
     public string Hash(int disk, long byteCount)
     {

@@ -29,6 +29,7 @@ internal sealed class Guest : IDisposable
     private const string ForgetDisks = "for disk in /dev/vd?; do blockdev --flushbufs $disk; done";
 
     private readonly NetworkSegment _segment;
+    private readonly Place _place;
     private readonly GuestImage _image;
     private readonly string _folder;
     private readonly string[] _disks;
@@ -36,15 +37,23 @@ internal sealed class Guest : IDisposable
     private Socket? _line;
     private int _requests;
 
-    /// <param name="folder">For the console's log and the line's socket.</param>
+    /// <param name="folder">For the console's log and the sockets of QEMU; a folder of its own.</param>
     /// <param name="disks">Raw files; the guest sees /dev/vda, /dev/vdb and so on.</param>
-    public Guest(NetworkSegment segment, GuestImage image, string folder, params string[] disks)
+    public Guest(NetworkSegment segment, Place place, GuestImage image, string folder, params string[] disks)
     {
         _segment = segment;
+        _place = place;
         _image = image;
-        _folder = folder;
+        _folder = Directory.CreateDirectory(folder).FullName;
         _disks = disks;
     }
+
+    /// <summary>Where it stands on the segment.</summary>
+    /// <param name="Number">Last part of its addresses.</param>
+    public sealed record Place(string HostName, int Number, string Tap);
+
+    /// <summary>Its disks' errors and sizes, and its saved state.</summary>
+    public QemuControl Machine { get; private set; } = null!;
 
     public bool HasPower => _machine is { HasExited: false };
 
@@ -59,7 +68,7 @@ internal sealed class Guest : IDisposable
 
     private string LinePath => Path.Combine(_folder, "line");
 
-    private string MonitorPath => Path.Combine(_folder, "monitor");
+    private string ControlPath => Path.Combine(_folder, "control");
 
     /// <summary>The guest as it was when it had just started for the first time, nothing configured yet.</summary>
     private string StartedPath => Path.Combine(_folder, "started");
@@ -76,8 +85,7 @@ internal sealed class Guest : IDisposable
         {
             Receive("@@ready", BootSeconds);
             Run(ForgetDisks).OrThrow();
-            using var monitor = new GuestMonitor(MonitorPath);
-            monitor.Save(StartedPath);
+            Machine.Save(StartedPath);
         }
 
         Run("reseed").OrThrow();
@@ -90,6 +98,7 @@ internal sealed class Guest : IDisposable
         _line = null;
         if (_machine is not null)
         {
+            Machine?.Dispose();
             _machine.Kill();
             _machine.WaitForExit();
             _machine.Dispose();
@@ -126,12 +135,14 @@ internal sealed class Guest : IDisposable
     private void StartMachine(string[] options)
     {
         File.Delete(LinePath);
+        File.Delete(ControlPath);
         _machine = _segment.Start("qemu-system-x86_64", [.. MachineOptions(), .. options]);
         _machine.BeginErrorReadLine();
         _machine.BeginOutputReadLine();
         Poll.Until(() => !HasPower || File.Exists(LinePath), "QEMU to start");
         _line = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         Poll.Until(() => !HasPower || Connects(), "QEMU to take the line");
+        Machine = new QemuControl(ControlPath);
         IsLost = false;
         Starts++;
     }
@@ -141,14 +152,16 @@ internal sealed class Guest : IDisposable
         "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512", "-smp", "1", "-nographic", "-nodefaults",
         "-no-reboot",
         "-kernel", _image.Kernel, "-initrd", _image.InitialRamDisk,
-        "-append", "console=ttyS0 quiet loglevel=7 panic=-1 tsc=unstable",
-        "-netdev", $"tap,id=n0,ifname={NetworkSegment.Tap},script=no,downscript=no",
-        "-device", "virtio-net-pci,netdev=n0,mac=52:54:00:77:00:02",
+        "-append",
+        "console=ttyS0 quiet loglevel=7 panic=-1 tsc=unstable "
+            + $"interop.name={_place.HostName} interop.number={_place.Number}",
+        "-netdev", $"tap,id=n0,ifname={_place.Tap},script=no,downscript=no",
+        "-device", $"virtio-net-pci,netdev=n0,mac=52:54:00:77:00:0{_place.Number}",
+        "-qmp", $"unix:{ControlPath},server=on,wait=off",
         "-chardev", $"file,id=console,path={ConsolePath},append=on", "-serial", "chardev:console",
         "-device", "virtio-serial-pci", "-chardev", $"socket,id=line,path={LinePath},server=on,wait=on",
         "-device", "virtserialport,chardev=line",
-        "-qmp", $"unix:{MonitorPath},server=on,wait=off",
-        .. _disks.SelectMany(d => new[] { "-drive", $"file={d},if=virtio,format=raw,cache=writeback,discard=unmap" }),
+        .. _disks.SelectMany((path, i) => new[] { "-drive", "if=virtio,cache=writeback," + QemuControl.Disk(path, i) }),
     ];
 
     private bool Connects()

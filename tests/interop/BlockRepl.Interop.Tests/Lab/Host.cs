@@ -44,8 +44,45 @@ internal abstract class Host(Disks disks)
     /// <summary>MD5 of the first bytes of the device, as an application reads them; lower-case hexadecimal.</summary>
     public abstract string HashOfDevice(long byteCount);
 
+    /// <summary>Size of the replicated device, as an application sees it.</summary>
+    public abstract long DeviceBytes();
+
+    /// <summary>How its configuration names a backing disk.</summary>
+    public abstract string DiskPath(int disk);
+
+    /// <summary>From now on requests that touch one of the sectors of 512 bytes fail below the node.</summary>
+    /// <param name="sectors">None: all.</param>
+    public void FailDisk(DiskFault fault, params long[] sectors) => DiskControl.Fail(Disks.Small, fault, sectors);
+
+    /// <summary>Its disk is good again.</summary>
+    public void MendDisk() => DiskControl.Mend(Disks.Small);
+
+    /// <summary>Another size of a backing disk while it is in use.</summary>
+    public abstract void ResizeDisk(int disk, long bytes);
+
+    /// <summary>What stands below its first disk; ours only with <see cref="Configuration.DisksCanFail"/>.</summary>
+    protected abstract QemuControl DiskControl { get; }
+
+    /// <summary>Opens the device for writing, as a mount does, until it is disposed of.</summary>
+    public abstract IDisposable HoldOpen();
+
+    /// <summary>The handlers that wrote to <see cref="Configuration.HandlerRecord"/>, in their order.</summary>
+    public abstract string[] HandlersCalled();
+
+    /// <summary>Reads from the device as an application does.</summary>
+    /// <returns>Whether it succeeded.</returns>
+    public abstract bool TryRead(long offset, int bytes);
+
+    /// <summary>Writes to the device as an application does, a pattern made of the number.</summary>
+    /// <returns>Whether it succeeded.</returns>
+    public abstract bool TryWrite(long offset, int bytes, byte pattern);
+
     /// <summary>Gives up the content of a range of the device.</summary>
     public abstract void Discard(long offset, int bytes);
+
+    /// <summary>Makes a range of the device read as zero.</summary>
+    /// <param name="mayUnmap">Whether the space may be given up.</param>
+    public abstract void WriteZeroes(long offset, int bytes, bool mayUnmap);
 
     /// <summary>What this node sends arrives nowhere; it hears the other.</summary>
     public abstract void Silence();
@@ -84,6 +121,9 @@ internal abstract class Host(Disks disks)
         using Load load = StartLoad(shape, seed, volume);
         load.WaitForEnd();
     }
+
+    public void WaitForSize(Func<long, bool> condition, int seconds = 30) =>
+        Poll.Until(() => condition(DeviceBytes()), $"the size of {Name}", seconds, () => $"{DeviceBytes()} {Status()}");
 
     public void WaitFor(Func<HostStatus, bool> condition, string what, int seconds = 60, int volume = 0) =>
         Poll.Until(() => condition(Status(volume)), $"{what} on {Name}", seconds, () => $"{Name}: {Status(volume)}");

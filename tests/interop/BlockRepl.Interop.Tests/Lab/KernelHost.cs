@@ -1,17 +1,24 @@
+using System.Globalization;
 using BlockRepl.Nodes;
 
 namespace BlockRepl.Interop.Tests;
 
-/// <summary>The guest with the kernel's DRBD and drbd-utils.</summary>
-internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
+/// <summary>A guest with the kernel's DRBD and drbd-utils.</summary>
+internal sealed class KernelHost(string name, Guest guest, Disks disks) : Host(disks), IDisposable
 {
     private string _configuration = "";
 
-    public override string Name => "kernel";
+    public override string Name => name;
 
     public Guest Guest => guest;
 
     public override bool HasPower => guest.HasPower;
+
+    protected override QemuControl DiskControl => guest.Machine;
+
+    public override string DiskPath(int disk) => "/dev/vd" + (char)('a' + disk);
+
+    public override void ResizeDisk(int disk, long bytes) => guest.Machine.Resize(disk, bytes);
 
     public override HostStatus Status(int volume = 0) =>
         HostStatus.Parse(guest.Run("cat /proc/drbd").OrThrow(), volume);
@@ -22,9 +29,12 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
     public override ToolResult Try(string command, params string[] options)
     {
         string target = command == "new-current-uuid" ? "r0/0" : "r0";
-        string line = command == "create-md"
-            ? $"yes yes | drbdadm -- {string.Join(' ', options)} create-md {target}"
-            : $"drbdadm {string.Join(' ', [command, .. options])} {target}";
+        string line = command switch
+        {
+            "create-md" => $"yes yes | drbdadm -- {string.Join(' ', options)} create-md {target}",
+            "resize" => $"drbdadm -- {string.Join(' ', options)} resize {target}",
+            _ => $"drbdadm {string.Join(' ', [command, .. options])} {target}",
+        };
         GuestResult result = guest.Run(line);
         return new ToolResult(line, result.ExitCode, result.Output, "");
     }
@@ -53,6 +63,11 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
             guest.PowerOff();
         }
 
+        if (guest.HasPower)
+        {
+            guest.Machine.Restore(Disks.Size);
+        }
+
         Disks.Clear();
         if (!guest.HasPower)
         {
@@ -66,6 +81,30 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
 
     public override void Discard(long offset, int bytes) =>
         guest.Run($"blkdiscard -o {offset} -l {bytes} /dev/drbd0").OrThrow();
+
+    public override void WriteZeroes(long offset, int bytes, bool mayUnmap) =>
+        guest.Run($"zeroes /dev/drbd0 {offset} {bytes} {(mayUnmap ? "unmap" : "keep")}").OrThrow();
+
+    public override bool TryRead(long offset, int bytes) =>
+        guest.Run($"dd if=/dev/drbd0 of=/dev/null bs={bytes} count=1 skip={offset / bytes} iflag=direct").Succeeded;
+
+    public override bool TryWrite(long offset, int bytes, byte pattern) =>
+        guest.Run(
+            $"""
+            tr '\000' '\{Convert.ToString(pattern, 8)}' </dev/zero | head -c {bytes} >/tmp/pattern
+            dd if=/tmp/pattern of=/dev/drbd0 bs={bytes} count=1 seek={offset / bytes} oflag=direct conv=notrunc
+            """).Succeeded;
+
+    public override long DeviceBytes() =>
+        long.Parse(guest.Run("cat /sys/block/drbd0/size").OrThrow(), CultureInfo.InvariantCulture) * 512;
+
+    public override IDisposable HoldOpen() => new Holder(guest);
+
+    public override string[] HandlersCalled() =>
+        guest.Run($"cat {Configuration.HandlerRecord} 2>/dev/null").Output
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    public void Dispose() => guest.Dispose();
 
     public override void Silence() => guest.Run($"arp -s {NetworkSegment.OurAddress} 02:00:00:00:00:98").OrThrow();
 
@@ -86,11 +125,22 @@ internal sealed class KernelHost(Guest guest, Disks disks) : Host(disks)
     private const string LeftBrace = "{";
     private const string RightBrace = "}";
 
+    /// <summary>A process that has the device open.</summary>
+    private sealed class Holder(Guest guest) : IDisposable
+    {
+        private readonly string _process =
+            guest.Run("sleep 100000 9<>/dev/drbd0 >/dev/null 2>&1 & echo $!").OrThrow().Trim();
+
+        public void Dispose() =>
+            guest.Run($"kill {_process}; while [ -e /proc/{_process}/fd/9 ]; do sleep 0.1; done");
+    }
+
     private const string ForgetAll =
         """
         touch /tmp/load.stop
         rm -f /tmp/load.out
         ip link set eth0 up
+        rm -rf /tmp/handlers-*
         arp -d 10.77.0.1 2>/dev/null
         timeout 20 drbdsetup down r0 2>/dev/null
         rm -f /tmp/load.stop

@@ -8,7 +8,8 @@ namespace BlockRepl.Interop.Tests;
 
 /// <summary>
 /// The segment and the two nodes that all scripts of a run use. It is set up by the first script that asks for it; the
-/// guest stays on between scripts unless one cut its power.
+/// guest stays on between scripts unless one cut its power. With BLOCKREPL_INTEROP_PEERS=kernels a second guest takes
+/// the place of our daemon: what do two kernels do in the same script?
 /// </summary>
 public sealed class Laboratory : IDisposable
 {
@@ -24,13 +25,17 @@ public sealed class Laboratory : IDisposable
     /// </summary>
     public static string Series { get; } = Environment.GetEnvironmentVariable("BLOCKREPL_INTEROP_KERNEL") ?? "6.1";
 
+    internal static bool HasTwoKernels { get; } =
+        Environment.GetEnvironmentVariable("BLOCKREPL_INTEROP_PEERS") == "kernels";
+
     internal string Folder => _folder!;
 
     internal NetworkSegment Segment => _segment!;
 
     internal Guest Guest => _guest!;
 
-    internal BlockReplHost BlockRepl { get; private set; } = null!;
+    /// <summary>Our daemon, or a second kernel in its place.</summary>
+    internal Host BlockRepl { get; private set; } = null!;
 
     internal KernelHost Kernel { get; private set; } = null!;
 
@@ -57,18 +62,26 @@ public sealed class Laboratory : IDisposable
 
         GuestImage image = GuestImage.Get(Series);
         _folder = Directory.CreateTempSubdirectory("interop-").FullName;
-        _segment = new NetworkSegment();
-        var theirs = new Disks(_folder, "kernel");
-        _guest = new Guest(_segment, image, _folder, theirs.Paths);
-        Kernel = new KernelHost(_guest, theirs);
-        BlockRepl = new BlockReplHost(_segment, _folder, new Disks(_folder, "ours"));
+        _segment = new NetworkSegment(HasTwoKernels);
+        Kernel = AddGuest(image, new Guest.Place("kernel", 2, NetworkSegment.Tap));
+        _guest = Kernel.Guest;
+        BlockRepl = HasTwoKernels
+            ? AddGuest(image, new Guest.Place("blockrepl", 1, NetworkSegment.SecondTap))
+            : new BlockReplHost(_segment, _folder, new Disks(_folder, "ours"));
+    }
+
+    private KernelHost AddGuest(GuestImage image, Guest.Place place)
+    {
+        var disks = new Disks(_folder!, place.HostName + "-disk");
+        var guest = new Guest(_segment!, place, image, Path.Combine(_folder!, place.HostName), disks.Paths);
+        return new KernelHost(place.HostName, guest, disks);
     }
 
     /// <summary>Ends what it started.</summary>
     public void Dispose()
     {
-        BlockRepl?.Dispose();
-        _guest?.Dispose();
+        (BlockRepl as IDisposable)?.Dispose();
+        Kernel?.Dispose();
         _segment?.Dispose();
         if (_folder is not null)
         {

@@ -18,6 +18,7 @@ internal sealed class NbdClient : IDisposable
     private const ushort CommandTrim = 4;
     private const ushort CommandWriteZeroes = 6;
     private const ushort FlagForceUnitAccess = 1;
+    private const ushort FlagNoHole = 2;
 
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private readonly byte[] _header = new byte[28];
@@ -69,7 +70,8 @@ internal sealed class NbdClient : IDisposable
 
     public void Trim(long offset, int bytes) => Request(CommandTrim, 0, offset, bytes, []);
 
-    public void WriteZeroes(long offset, int bytes) => Request(CommandWriteZeroes, 0, offset, bytes, []);
+    public void WriteZeroes(long offset, int bytes, bool mayUnmap) =>
+        Request(CommandWriteZeroes, mayUnmap ? (ushort)0 : FlagNoHole, offset, bytes, []);
 
     public void Dispose() => _socket.Dispose();
 

@@ -5,23 +5,40 @@ namespace BlockRepl.Interop.Tests;
 /// <summary>
 /// A network namespace with a tap: our daemon has its end, QEMU puts the guest's network card on the other. A permanent
 /// wrong neighbour makes one direction silent without either end noticing, as a broken cable pair or a switch would.
+/// With two guests a second tap takes our place, and a bridge joins them.
 /// </summary>
 internal sealed class NetworkSegment : IDisposable
 {
     public const string Tap = "tap0";
+    public const string SecondTap = "tap1";
     public const string OurAddress = "10.77.0.1";
     public const string KernelAddress = "10.77.0.2";
     public const string OurAddress6 = "fd77::1";
     public const string KernelAddress6 = "fd77::2";
 
     private readonly string _ip = Tool.Find("ip")!;
+    private readonly bool _joinsGuests;
 
-    public NetworkSegment()
+    public NetworkSegment(bool joinsGuests)
     {
+        _joinsGuests = joinsGuests;
         Name = $"interop-{Environment.ProcessId}";
         Tool.Run(_ip, "netns", "add", Name).OrThrow();
         Ip("link", "set", "lo", "up");
         Ip("tuntap", "add", Tap, "mode", "tap");
+        if (joinsGuests)
+        {
+            Ip("tuntap", "add", SecondTap, "mode", "tap");
+            Ip("link", "add", "bridge0", "type", "bridge");
+            foreach (string device in new[] { Tap, SecondTap })
+            {
+                Ip("link", "set", device, "master", "bridge0", "up");
+            }
+
+            Ip("link", "set", "bridge0", "up");
+            return;
+        }
+
         Ip("addr", "add", OurAddress + "/24", "dev", Tap);
         Ip("-6", "addr", "add", OurAddress6 + "/64", "dev", Tap, "nodad");
         Ip("link", "set", Tap, "up");
@@ -36,8 +53,11 @@ internal sealed class NetworkSegment : IDisposable
     public void Mend()
     {
         Ip("link", "set", Tap, "up");
-        Ip("-6", "addr", "replace", OurAddress6 + "/64", "dev", Tap, "nodad");
-        HearUs();
+        if (!_joinsGuests)
+        {
+            Ip("-6", "addr", "replace", OurAddress6 + "/64", "dev", Tap, "nodad");
+            HearUs();
+        }
     }
 
     /// <summary>What we send arrives nowhere; what the kernel sends arrives here.</summary>

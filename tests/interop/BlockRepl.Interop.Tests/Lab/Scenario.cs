@@ -38,7 +38,7 @@ internal sealed class Scenario : IDisposable
         Configuration = configuration;
         BlockRepl = laboratory.BlockRepl;
         Kernel = laboratory.Kernel;
-        (Primary, Secondary) = primary == Side.BlockRepl ? ((Host)BlockRepl, (Host)Kernel) : (Kernel, BlockRepl);
+        (Primary, Secondary) = primary == Side.BlockRepl ? (BlockRepl, (Host)Kernel) : (Kernel, BlockRepl);
     }
 
     /// <summary>The node that is Primary now; it is the script that says so.</summary>
@@ -46,7 +46,8 @@ internal sealed class Scenario : IDisposable
 
     public Host Secondary { get; private set; }
 
-    public BlockReplHost BlockRepl { get; }
+    /// <summary>Our daemon, or a second kernel in its place.</summary>
+    public Host BlockRepl { get; }
 
     public KernelHost Kernel { get; }
 
@@ -278,7 +279,7 @@ internal sealed class Scenario : IDisposable
 
     /// <summary>A configuration of its own for one node, which has no resource up.</summary>
     public void ConfigureOne(Host host, Func<Configuration, Configuration> change) =>
-        host.Configure(change(Configuration).Text(BlockRepl.Disks));
+        host.Configure(change(Configuration).Text(BlockRepl, Kernel));
 
     /// <summary>Another configuration for the same disks: both down, then up with it.</summary>
     public void Reconfigure(Func<Configuration, Configuration> change)
@@ -302,6 +303,11 @@ internal sealed class Scenario : IDisposable
         Segment.Mend();
         _consoleStart = _laboratory.Guest.ConsoleLength;
         AtOnce(host => host.Clear());
+        if (Configuration.DisksCanFail)
+        {
+            (BlockRepl as BlockReplHost)?.LetDiskFail();
+        }
+
         _capture = new Capture(Segment, Path.Combine(_laboratory.Folder, "capture.pcap"));
         Configure();
         Note("both nodes run");
@@ -309,7 +315,7 @@ internal sealed class Scenario : IDisposable
 
     private void Configure()
     {
-        string text = Configuration.Text(BlockRepl.Disks);
+        string text = Configuration.Text(BlockRepl, Kernel);
         AtOnce(host => host.Configure(text));
     }
 

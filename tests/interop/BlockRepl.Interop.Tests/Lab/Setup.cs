@@ -53,8 +53,25 @@ internal sealed record Configuration
 
     public bool InternetProtocol6 { get; init; }
 
+    /// <summary>Our first disk can be made to fail; the guest's always can.</summary>
+    public bool DisksCanFail { get; init; }
+
+    public string OnIoError { get; init; } = "detach";
+
+    /// <summary>Whether data are sent without a digest; only then P_ZEROES may be.</summary>
+    public bool WithoutDigest { get; init; }
+
+    /// <summary>A handlers section in which each of these writes its name to <see cref="HandlerRecord"/>.</summary>
+    public static string RecordHandlers(params string[] handlers) =>
+        "handlers { " + string.Concat(handlers.Select(
+            h => $"{h} \"mkdir -p {HandlerFolder}; echo {h} >>{HandlerRecord}\"; ")) + "}";
+
+    public static string HandlerFolder { get; } = $"/tmp/handlers-{Environment.ProcessId}";
+
+    public static string HandlerRecord { get; } = HandlerFolder + "/called";
+
     /// <summary>The same text for both nodes.</summary>
-    public string Text(Disks ours) =>
+    public string Text(Host blockRepl, Host kernel) =>
         $$"""
         global { usage-count no; }
         {{Common()}}
@@ -69,11 +86,11 @@ internal sealed record Configuration
             }
             {{Sections}}
             on blockrepl {
-                {{Volumes(disk => ours.Paths[disk], OurBackingDisk ?? BackingDisk)}}
+                {{Volumes(blockRepl.DiskPath, OurBackingDisk ?? BackingDisk)}}
                 address {{Address(NetworkSegment.OurAddress, NetworkSegment.OurAddress6)}};
             }
             on kernel {
-                {{Volumes(disk => "/dev/vd" + (char)('a' + disk), BackingDisk)}}
+                {{Volumes(kernel.DiskPath, BackingDisk)}}
                 address {{Address(NetworkSegment.KernelAddress, NetworkSegment.KernelAddress6)}};
             }
         }
@@ -112,19 +129,13 @@ internal sealed record Configuration
     /// The guest is slow and shares its processor: it gets 2 s for an answer instead of half a second. Both also wait
     /// that long at each connection, to see whether its two streams last.
     /// </summary>
-    private string ResourceNet() => Setup switch
-    {
-        Setup.Boards =>
-            "verify-alg md5; data-integrity-alg md5; sndbuf-size 2048k; rcvbuf-size 1024k; max-buffers 36k; "
-            + "ping-timeout 20;",
-        _ => "verify-alg md5; data-integrity-alg md5; ping-timeout 20;",
-    };
+    private string ResourceNet() =>
+        (Setup == Setup.Boards ? "sndbuf-size 2048k; rcvbuf-size 1024k; max-buffers 36k; " : "")
+        + (WithoutDigest ? "" : "data-integrity-alg md5; ") + "verify-alg md5; ping-timeout 20;";
 
-    private string ResourceDisk() => Setup switch
-    {
-        Setup.Boards => "disk-flushes no; md-flushes no; disk-barrier no; on-io-error detach; al-extents 3389;",
-        _ => "",
-    };
+    private string ResourceDisk() =>
+        (Setup == Setup.Boards ? "disk-flushes no; md-flushes no; disk-barrier no; al-extents 3389; " : "")
+        + $"on-io-error {OnIoError};";
 
     private string Address(string v4, string v6) => InternetProtocol6 ? $"ipv6 [{v6}]:7788" : v4 + ":7788";
 }
