@@ -32,7 +32,7 @@ internal sealed class KernelHost(string name, Guest guest, Disks disks) : Host(d
         string line = command switch
         {
             "create-md" => $"yes yes | drbdadm -- {string.Join(' ', options)} create-md {target}",
-            "resize" => $"drbdadm -- {string.Join(' ', options)} resize {target}",
+            "resize" or "verify" => $"drbdadm -- {string.Join(' ', options)} {command} {target}",
             _ => $"drbdadm {string.Join(' ', [command, .. options])} {target}",
         };
         GuestResult result = guest.Run(line);
