@@ -48,7 +48,7 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
             s.Primary.FailDisk(DiskFault.Read, BadSector);
             Assert.True(s.Primary.TryRead(BadOffset, BlockBytes), "the read has failed");
             return s.Primary;
-        }, isRead: true);
+        });
 
     [Theory]
     [MemberData(nameof(Policies))]
@@ -74,7 +74,7 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
             s.Secondary.FailDisk(DiskFault.Read, BadSector);
             s.Primary.Do("verify", $"--start={BadSector - 800}", $"--stop={BadSector + 800}");
             return s.Secondary;
-        }, isRead: true);
+        }, isVerify: true);
 
     /// <summary>The meta data are gone as well: nothing can be noted there.</summary>
     [Theory]
@@ -99,7 +99,7 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
 
     /// <param name="provoke">Makes the disk of a node fail, and says of which.</param>
     private void Play(
-        Side primary, string policy, Setup setup, Func<Scenario, Host> provoke, bool isRead = false,
+        Side primary, string policy, Setup setup, Func<Scenario, Host> provoke, bool isVerify = false,
         bool isGone = false)
     {
         var configuration = new Configuration
@@ -114,9 +114,8 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
             Host failing = provoke(s);
             Host other = failing == s.Primary ? s.Secondary : s.Primary;
 
-            // After a failed read the kernel still calls its disk UpToDate and marks the block; we are more careful.
-            string left = policy != "pass_on" || isGone ? "Diskless"
-                : isRead && failing == s.Kernel ? "UpToDate" : "Inconsistent";
+            // A disk that is being verified is UpToDate by definition: with pass_on only the block is marked, by both.
+            string left = policy != "pass_on" || isGone ? "Diskless" : isVerify ? "UpToDate" : "Inconsistent";
             failing.WaitFor(h => h.Disk == left && (left != "UpToDate" || h.OutOfSyncKiB > 0), "what the policy says");
             other.WaitFor(h => h.PeerDisk == left, "the news of it");
             Assert.Equal("UpToDate", other.Status().Disk);
