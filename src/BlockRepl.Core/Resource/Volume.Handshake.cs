@@ -428,6 +428,7 @@ internal sealed partial class Volume
         SyncVerdict verdict = SyncDecision.Decide(input);
         if (verdict.PrimaryMustDemote)
         {
+            _host.RunHandler(default, HandlerKind.InitialSplitBrain, Number);
             bool demoted = Change(StateRequest.BecomeSecondary).Succeeded();
             verdict = SyncDecision.Decide(input with { Demotion = demoted ? Demotion.Done : Demotion.Refused });
         }
