@@ -278,6 +278,27 @@ public sealed class SplitBrainScenarios
         s.Demote(s.B).LinkUp().UntilInSync().ReadAll(s.A);
     }
 
+    [Fact]
+    public void A_primary_to_be_sacrificed_hears_of_the_split_brain_first_and_once()
+    {
+        NetOptions net = new()
+        {
+            AfterSplitBrain0Primaries = AfterSplitBrain.DiscardLeastChanges,
+            AfterSplitBrain1Primary = AfterSplitBrain.CallPrimaryLostAfterSplitBrain,
+        };
+        Scenario s = Split(net, writesOnB: 40);
+        List<HandlerKind> called = [];
+        s.A.HandlerExitCode = handler =>
+        {
+            called.Add(handler);
+            return 0;
+        };
+        s.Demote(s.B).LinkUp();
+        s.Until(() => called.Contains(HandlerKind.PrimaryLostAfterSplitBrain), "a is told that it lost");
+        Assert.Equal(HandlerKind.InitialSplitBrain, called[0]);
+        Assert.Single(called, HandlerKind.InitialSplitBrain);
+    }
+
     /// <summary>
     /// b comes back while it cannot say so, and the Primary gives its own disk up: what b has is all there is, by the
     /// rules.
