@@ -361,6 +361,27 @@ public sealed class LateAttachScenarios
         }
     }
 
+    /// <summary>The target has noted that the resync is over, the source has not: the source corrects itself.</summary>
+    [Fact]
+    public void A_disk_that_went_as_its_resync_ended_gets_what_it_missed_when_it_comes_back()
+    {
+        Scenario s = new Scenario(new SimOptions { ExternalMetaData = true }).InSync().LinkDown();
+        s.UntilApart(s.A).WriteEverywhere(s.A, 40);
+        s.Cluster.BatchEnded = node =>
+        {
+            VolumeStatus status = s.B.Status[0];
+            if (status.Connection == ConnectionState.SyncTarget && status.OutOfSyncKiB == 0)
+            {
+                s.B.Volumes[0].Meta.Faults.Add(new DiskFault(DiskFaultKind.FlushError));
+                s.Cluster.BatchEnded = null;
+            }
+        };
+        s.LinkUp().Until(() => s.B.Status[0].Disk == DiskState.Diskless, "b loses its disk as the resync ends");
+        s.B.Volumes[0].Meta.Faults.Clear();
+
+        s.Write(s.A, 800, 4096).Attach(s.B).UntilInSync();
+    }
+
     private static Scenario ConnectWithoutDisk(ulong seed)
     {
         SimOptions options = new()

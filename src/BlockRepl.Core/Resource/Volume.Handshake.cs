@@ -442,6 +442,15 @@ internal sealed partial class Volume
     /// </summary>
     private IEnumerable<Func<bool>> CarryOut(SyncVerdict verdict, VolumeState peer)
     {
+        bool attachedLate = State.Connection == ConnectionState.Connected && peer.Disk == DiskState.Negotiating;
+        if (attachedLate && verdict.OwnAfter != Uuids)
+        {
+            // 1. the peer's disk goes as a resync ends, and comes back; 2. this node corrects its own generations and
+            // becomes the source; 3. the peer, which decides by what it is told next, finds nothing to correct, both
+            // equal and no need for a resync; 4. it counts as up to date without what was written meanwhile.
+            SendUuidsAndState();
+        }
+
         SetUuids(verdict.OwnAfter);
         PeerUuids = PeerUuids!.Value with { Uuids = verdict.PeerAfter };
         if (verdict.SplitBrainDetected)
