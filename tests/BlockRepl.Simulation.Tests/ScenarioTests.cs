@@ -382,6 +382,32 @@ public sealed class LateAttachScenarios
         s.Write(s.A, 800, 4096).Attach(s.B).UntilInSync();
     }
 
+    /// <summary>What the target-to-be has is old: it does not stand in for the disk that has just gone.</summary>
+    [Fact]
+    public void A_source_whose_disk_goes_before_the_resync_does_not_go_on_with_the_target_s_data()
+    {
+        Scenario s = new Scenario(new SimOptions { ExternalMetaData = true }).InSync().LinkDown();
+        s.UntilApart(s.A).WriteEverywhere(s.A, 40);
+        s.Cluster.BatchEnded = node =>
+        {
+            if (s.A.Status[0].Connection == ConnectionState.WFBitMapS)
+            {
+                s.A.Volumes[0].Meta.Faults.Add(new DiskFault(DiskFaultKind.FlushError));
+                s.Cluster.BatchEnded = null;
+            }
+        };
+        s.LinkUp().Until(() => s.A.Status[0].Disk == DiskState.Diskless, "a loses its disk as the resync begins");
+        s.A.Volumes[0].Meta.Faults.Clear();
+        s.Wait(Duration.Second);
+        Assert.Equal(DiskState.Inconsistent, s.A.Status[0].PeerDisk);
+
+        RequestError? answer = null;
+        s.A.FrontEnd.Submit(RequestKind.Write, 0, 800, 4096, false, error => answer = error);
+        s.Until(() => answer is not null, "the write is answered");
+        Assert.Equal(RequestError.InputOutput, answer);
+        s.Attach(s.A).UntilInSync().ReadAll(s.A);
+    }
+
     private static Scenario ConnectWithoutDisk(ulong seed)
     {
         SimOptions options = new()

@@ -343,6 +343,14 @@ internal sealed partial class Volume
 
     private DiskState RealPeerDisk(in VolumeState peer)
     {
+        bool waitsAsTarget = peer.Connection is ConnectionState.WFBitMapT or ConnectionState.WFSyncUUID;
+        if (waitsAsTarget && !HasDisk && peer.Disk is (DiskState.Consistent or DiskState.Outdated))
+        {
+            // 1. this node's disk goes before the peer's first state comes; 2. that state, sent to a source, would
+            // count as equal; 3. this node reads and writes there; 4. its disk comes back and overwrites it.
+            return DiskState.Inconsistent;
+        }
+
         if (peer.Disk != DiskState.Negotiating)
         {
             return peer.Disk;

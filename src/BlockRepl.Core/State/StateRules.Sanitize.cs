@@ -17,7 +17,15 @@ public static partial class StateRules
             && (s.Disk <= DiskState.Failed || s.PeerDisk <= DiskState.Failed);
         if (resyncAborted)
         {
-            s = s with { Connection = ConnectionState.Connected };
+            // A peer that was to be the target has not the data that this node had, nor has it become equal.
+            bool source = s.Connection is ConnectionState.StartingSyncS or ConnectionState.WFBitMapS
+                or ConnectionState.PausedSyncS;
+            bool stale = source && s.PeerDisk is (DiskState.Consistent or DiskState.Outdated);
+            s = s with
+            {
+                Connection = ConnectionState.Connected,
+                PeerDisk = stale ? DiskState.Inconsistent : s.PeerDisk,
+            };
         }
 
         s = EndNegotiationWithoutPeer(s, effective);
