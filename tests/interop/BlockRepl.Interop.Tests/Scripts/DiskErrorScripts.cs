@@ -34,7 +34,7 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
         Play(primary, policy, setup, s =>
         {
             s.Primary.FailDisk(DiskFault.Write, BadSector);
-            Assert.True(s.Primary.TryWrite(BadOffset, BlockBytes, Pattern), "the write has failed");
+            MustWrite(s, BadOffset);
             return s.Primary;
         });
 
@@ -44,7 +44,7 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
         Play(primary, policy, setup, s =>
         {
             s.Expect("P_DATA_REQUEST", "P_DATA_REPLY");
-            Assert.True(s.Primary.TryWrite(BadOffset, BlockBytes, Pattern), "the write has failed");
+            MustWrite(s, BadOffset);
             s.Primary.FailDisk(DiskFault.Read, BadSector);
             Assert.True(s.Primary.TryRead(BadOffset, BlockBytes), "the read has failed");
             return s.Primary;
@@ -58,7 +58,7 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
             // With a flush due for earlier writes we end the connection instead: nobody can say that they are durable.
             s.Allow("P_NEG_ACK");
             s.Secondary.FailDisk(DiskFault.Write, BadSector);
-            Assert.True(s.Primary.TryWrite(BadOffset, BlockBytes, Pattern), "the write has failed");
+            MustWrite(s, BadOffset);
             return s.Secondary;
         });
 
@@ -70,7 +70,7 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
             // For writes and requests that arrive when the disk is just gone.
             s.Allow("P_NEG_ACK", "P_NEG_RS_DREPLY");
             s.Expect("P_OV_REQUEST");
-            Assert.True(s.Primary.TryWrite(BadOffset, BlockBytes, Pattern), "the write has failed");
+            MustWrite(s, BadOffset);
             s.Secondary.FailDisk(DiskFault.Read, BadSector);
             s.Primary.Do("verify", $"--start={BadSector - 800}", $"--stop={BadSector + 800}");
             return s.Secondary;
@@ -90,12 +90,15 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
             s.Allow("P_NEG_ACK");
             Host failing = underPrimary ? s.Primary : s.Secondary;
             failing.FailDisk(DiskFault.All);
-            Assert.True(s.Primary.TryWrite(BadOffset, BlockBytes, Pattern), "the write has failed");
+            MustWrite(s, BadOffset);
 
             // With pass_on it is the meta data that make it give up the disk: a new extent is written to the log.
-            Assert.True(s.Primary.TryWrite(BadOffset * 2, BlockBytes, Pattern), "the write has failed");
+            MustWrite(s, BadOffset * 2);
             return failing;
         }, isGone: true);
+
+    private static void MustWrite(Scenario s, long offset) =>
+        Assert.True(s.Primary.TryWrite(offset, BlockBytes, Pattern), "the write has failed");
 
     /// <param name="provoke">Makes the disk of a node fail, and says of which.</param>
     private void Play(

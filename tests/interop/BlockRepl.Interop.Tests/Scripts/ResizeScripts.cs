@@ -26,11 +26,8 @@ public sealed class ResizeScripts(Laboratory laboratory)
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup }, s =>
         {
             s.CreateInSync();
-            long before = s.DeviceBytes();
             using Load load = s.StartLoadAndSeeIt();
-            Grow(s);
-            Initiator(s, initiator).Do("resize");
-            MustHaveGrown(s, before);
+            Grow(s, initiator);
             s.WaitForWrites(load);
             load.MustEndWithoutError();
             s.MustBeEqual();
@@ -45,10 +42,7 @@ public sealed class ResizeScripts(Laboratory laboratory)
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup }, s =>
         {
             s.CreateInSync();
-            long before = s.DeviceBytes();
-            Grow(s);
-            Initiator(s, initiator).Do("resize", "--assume-clean");
-            MustHaveGrown(s, before);
+            long before = Grow(s, initiator, "--assume-clean");
             s.Write();
 
             // All but the place of the old meta data was known to be equal.
@@ -90,18 +84,17 @@ public sealed class ResizeScripts(Laboratory laboratory)
         });
     }
 
-    private static void Grow(Scenario s)
+    /// <summary>Both disks grow, and the device when the initiator says so.</summary>
+    /// <returns>What its size was.</returns>
+    private static long Grow(Scenario s, Side initiator, params string[] options)
     {
+        long before = s.DeviceBytes();
         foreach (Host host in s.Both)
         {
             host.ResizeDisk(Disks.Small, GrownBytes);
         }
-    }
 
-    private static Host Initiator(Scenario s, Side side) => side == Side.BlockRepl ? s.BlockRepl : s.Kernel;
-
-    private static void MustHaveGrown(Scenario s, long before)
-    {
+        (initiator == Side.BlockRepl ? s.BlockRepl : s.Kernel).Do("resize", options);
         foreach (Host host in s.Both)
         {
             host.WaitForSize(bytes => bytes > before + (15 << 20));
@@ -109,6 +102,7 @@ public sealed class ResizeScripts(Laboratory laboratory)
 
         s.Note($"grown from {before} to {s.DeviceBytes()}");
         Assert.Equal(s.Primary.DeviceBytes(), s.Secondary.DeviceBytes());
+        return before;
     }
 
     /// <summary>The meta data were moved on both, and say the same.</summary>
