@@ -24,6 +24,9 @@ public sealed record NodeLocation
     /// <summary>Locked by the daemon as long as it lives.</summary>
     public string LockPath => Path.Combine(RunDirectory, "blockrepld.lock");
 
+    /// <summary>The links to devices that the daemon has made.</summary>
+    public string DeviceLinksPath => Path.Combine(RunDirectory, "device-links");
+
     /// <summary>An option that was given wins over the environment, which wins over the default.</summary>
     /// <param name="environment">Looks up an environment variable.</param>
     public static NodeLocation Resolve(

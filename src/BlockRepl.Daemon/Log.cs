@@ -58,4 +58,21 @@ internal static partial class Log
 
     [LoggerMessage(16, LogLevel.Critical, "The control socket ended; the daemon stops")]
     public static partial void ControlServerFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(17, LogLevel.Information, "Volumes get devices through {FrontEnd}")]
+    public static partial void FrontEndChosen(ILogger logger, string frontEnd);
+
+    [LoggerMessage(
+        18, LogLevel.Information,
+        "Volumes get no devices to mount ({Reason}); NBD clients reach them through the socket in the run directory")]
+    public static partial void NoDevices(ILogger logger, string reason);
+
+    [LoggerMessage(19, LogLevel.Information, "{Device} is there ({Node}): {Volume}")]
+    public static partial void DeviceShown(ILogger logger, string device, string node, string volume);
+
+    [LoggerMessage(20, LogLevel.Information, "{Device} is gone")]
+    public static partial void DeviceGone(ILogger logger, string device);
+
+    [LoggerMessage(21, LogLevel.Error, "{Device} cannot be made or changed: {Reason}")]
+    public static partial void DeviceFailed(ILogger logger, string device, string reason);
 }

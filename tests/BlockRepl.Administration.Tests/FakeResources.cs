@@ -3,13 +3,15 @@ using BlockRepl.Configuration;
 using BlockRepl.Core;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
+using BlockRepl.Daemon.Devices;
 using BlockRepl.Daemon.Nodes;
 using BlockRepl.FrontEnd;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace BlockRepl.Administration.Tests;
 
 /// <summary>Resources that only keep states: what the daemon's commands see.</summary>
-internal sealed class FakeResources : IResourceFactory
+internal sealed class FakeResources(DeviceSetup? devices = null) : IResourceFactory
 {
     public ConcurrentDictionary<string, FakeResource> All { get; } = new();
 
@@ -18,7 +20,8 @@ internal sealed class FakeResources : IResourceFactory
     public IRunningResource Start(ResourceConfiguration configuration, GlobalSettings global)
     {
         Starts++;
-        return All[configuration.Name] = new FakeResource(configuration);
+        FakeResource resource = All[configuration.Name] = new FakeResource(configuration);
+        return devices is null ? resource : new DeviceResource(resource, configuration, devices, NullLogger.Instance);
     }
 }
 
@@ -38,7 +41,10 @@ internal sealed class FakeResource : IRunningResource
             PeerRole = Role.Unknown,
             Disk = DiskState.Diskless,
             PeerDisk = DiskState.DUnknown,
+            SizeSectors = 1000,
         })];
+        Devices = [.. configuration.Volumes.Select(
+            volume => new NamedVolume($"{configuration.Name}/{volume.Number}"))];
     }
 
     /// <summary>Answers instead of success, by command's type.</summary>
@@ -52,7 +58,7 @@ internal sealed class FakeResource : IRunningResource
 
     public int Observers { get; private set; }
 
-    public IReadOnlyList<IVolumeDevice> Devices => [];
+    public IReadOnlyList<IVolumeDevice> Devices { get; }
 
     private event Action<IReadOnlyList<VolumeStatus>>? Changed;
 

@@ -3,6 +3,7 @@ using System.Text;
 using BlockRepl.Administration.Control;
 using BlockRepl.Cli;
 using BlockRepl.Daemon.Control;
+using BlockRepl.Daemon.Devices;
 using BlockRepl.Daemon.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -29,8 +30,9 @@ internal sealed class TestNode : IAsyncDisposable
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("br");
     private readonly ControlServer _server;
 
-    private TestNode(string configuration)
+    private TestNode(string configuration, DeviceSetup? devices)
     {
+        Resources = new FakeResources(devices);
         string path = Path.Combine(_directory.FullName, "drbd.conf");
         File.WriteAllText(path, configuration);
         Location = new NodeLocation { ConfigPath = path, Node = "a", RunDirectory = _directory.FullName };
@@ -41,7 +43,7 @@ internal sealed class TestNode : IAsyncDisposable
 
     public NodeLocation Location { get; }
 
-    public FakeResources Resources { get; } = new();
+    public FakeResources Resources { get; }
 
     public ManualTime Time { get; } = new();
 
@@ -49,9 +51,10 @@ internal sealed class TestNode : IAsyncDisposable
 
     public CommandDispatcher Dispatcher { get; }
 
-    public static async Task<TestNode> StartAsync(string configuration = TwoResources)
+    public static async Task<TestNode> StartAsync(
+        string configuration = TwoResources, DeviceSetup? devices = null)
     {
-        var node = new TestNode(configuration);
+        var node = new TestNode(configuration, devices);
         await node._server.StartAsync(CancellationToken.None);
         return node;
     }

@@ -41,6 +41,12 @@ public sealed class Node : IDisposable
 
     public string LogPath => Path.Combine(Folder, "log");
 
+    /// <summary>Which front end gives the daemon's volumes their devices, from its next start on.</summary>
+    public string FrontEnd { get; set; } = "none";
+
+    /// <summary>Where the node's names for its devices are: both nodes are on one machine.</summary>
+    public string DeviceDirectory => Path.Combine(Folder, "dev");
+
     public string NbdSocket => Path.Combine(RunDirectory, "nbd.sock");
 
     public string NbdUri => $"nbd+unix:///{_resource}/0?socket={NbdSocket}";
@@ -53,8 +59,8 @@ public sealed class Node : IDisposable
     public void Start()
     {
         _daemon = _networkNamespace is null
-            ? Tool.Start(Programs.Daemon, Options([]))
-            : Tool.Start(Tool.Find("ip")!, ["netns", "exec", _networkNamespace, Programs.Daemon, .. Options([])]);
+            ? Tool.Start(Programs.Daemon, DaemonOptions())
+            : Tool.Start(Tool.Find("ip")!, ["netns", "exec", _networkNamespace, Programs.Daemon, .. DaemonOptions()]);
         _daemon.OutputDataReceived += (_, e) => WriteLog(e.Data);
         _daemon.ErrorDataReceived += (_, e) => WriteLog(e.Data);
         _daemon.BeginOutputReadLine();
@@ -152,6 +158,8 @@ public sealed class Node : IDisposable
             Kill();
         }
     }
+
+    private string[] DaemonOptions() => Options(["--frontend", FrontEnd, "--dev-dir", DeviceDirectory]);
 
     private string[] Options(string[] command) =>
         ["--config", _configuration, "--node", Name, "--run-dir", RunDirectory, .. command];

@@ -48,7 +48,7 @@ on() {
 start_node() {
     local node="$1"
     "$INSTALL_BIN/blockrepld" --config "$WORK/demo.conf" --node "$node" --run-dir "$WORK/$node/run" \
-        >>"$WORK/$node/log" 2>&1 &
+        --frontend none >>"$WORK/$node/log" 2>&1 &
     NODE_PID[$node]=$!
     wait_for 30 "daemon of $node" on "$node" status
 }

@@ -1,7 +1,9 @@
 using System.Reflection;
 using BlockRepl.Administration;
 using BlockRepl.Daemon.Control;
+using BlockRepl.Daemon.Devices;
 using BlockRepl.Daemon.Nodes;
+using BlockRepl.FrontEnd.Devices;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -61,7 +63,13 @@ internal static class DaemonHost
         builder.Services.AddSingleton(options.Location);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SystemdNotifier>();
-        builder.Services.AddSingleton<IResourceFactory, EngineResourceFactory>();
+        builder.Services.AddSingleton<IReadOnlyList<IDeviceFrontEnd>>(_ => FrontEnds());
+        builder.Services.AddSingleton<DeviceService>();
+        builder.Services.AddSingleton<EngineResourceFactory>();
+        builder.Services.AddSingleton<IResourceFactory>(services => new DeviceResourceFactory(
+            services.GetRequiredService<EngineResourceFactory>(),
+            services.GetRequiredService<DeviceService>(),
+            services.GetRequiredService<ILoggerFactory>()));
         builder.Services.AddSingleton<Node>();
         builder.Services.AddSingleton<CommandDispatcher>();
 
@@ -70,6 +78,9 @@ internal static class DaemonHost
         builder.Services.AddHostedService<ControlServer>();
         return builder.Build();
     }
+
+    /// <summary>The ways to give a volume a device, the best first.</summary>
+    private static IReadOnlyList<IDeviceFrontEnd> FrontEnds() => [];
 
     private static void ConfigureLogging(ILoggingBuilder logging)
     {

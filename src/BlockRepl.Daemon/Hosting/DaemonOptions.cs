@@ -6,4 +6,7 @@ namespace BlockRepl.Daemon.Hosting;
 /// <summary>What the command line said.</summary>
 /// <param name="Location">Configuration, name and run directory of the node.</param>
 /// <param name="NbdTcp">Where NBD is served on TCP; null = only on the Unix socket.</param>
-internal sealed record DaemonOptions(NodeLocation Location, IPEndPoint? NbdTcp);
+/// <param name="FrontEnd">Which front end makes devices: a name, auto, none; null = as the user's rights are.</param>
+/// <param name="DeviceDirectory">Where the devices' names are made, /dev.</param>
+internal sealed record DaemonOptions(
+    NodeLocation Location, IPEndPoint? NbdTcp, string? FrontEnd, string DeviceDirectory);

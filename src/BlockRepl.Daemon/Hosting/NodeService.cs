@@ -1,4 +1,5 @@
 using BlockRepl.Administration;
+using BlockRepl.Daemon.Devices;
 using BlockRepl.Daemon.Nodes;
 using BlockRepl.FrontEnd.Nbd;
 using Microsoft.Extensions.Hosting;
@@ -12,6 +13,7 @@ namespace BlockRepl.Daemon.Hosting;
 internal sealed class NodeService(
     DaemonOptions options,
     Node node,
+    DeviceService devices,
     SystemdNotifier notifier,
     ILogger<NodeService> logger,
     ILogger<NbdServer> nbdLogger) : IHostedLifecycleService
@@ -23,6 +25,7 @@ internal sealed class NodeService(
         NodeLocation location = options.Location;
         Log.Starting(logger, DaemonHost.Version, location.Node, location.ConfigPath, location.RunDirectory);
         ProcessSetup.Protect(logger);
+        devices.Start();
         try
         {
             _nbd = NbdServer.Start(

@@ -1,0 +1,203 @@
+using System.Globalization;
+
+namespace BlockRepl.FrontEnd.Devices;
+
+/// <summary>Who has a block device open, or one of its partitions.</summary>
+/// <param name="Words">Such as "mounted on /mnt/data", "open in mkfs.ext4 (process 712)".</param>
+/// <param name="MayBeBrief">Only processes: udev looks into each device that was closed, and is gone soon.</param>
+public readonly record struct DeviceHolder(string Words, bool MayBeBrief);
+
+/// <summary>
+/// Finds those who hold a device: mount, swap, a device on top of it, a process. For words only: a holder in another
+/// container may stay unseen, and one may come the next moment.
+/// </summary>
+public static class DeviceHolders
+{
+    private const string BlockClass = "/sys/class/block";
+
+    /// <summary>The holders of a device, or null.</summary>
+    /// <param name="devicePath">The kernel's node, such as /dev/loop3.</param>
+    public static DeviceHolder? Find(string devicePath)
+    {
+        var parts = Parts(Path.GetFileName(devicePath));
+        return Mount(parts, "/proc/self/mountinfo") ?? Swap(parts) ?? Stacked(parts) ?? Processes(parts);
+    }
+
+    /// <summary>The mount point that a line of mountinfo gives to a device number, or null.</summary>
+    internal static string? MountPoint(string mountInfoLine, ICollection<string> numbers)
+    {
+        // 36 35 98:0 /root /mnt options... ; blanks within names are written \040.
+        var fields = mountInfoLine.Split(' ');
+        return fields.Length > 5 && numbers.Contains(fields[2]) ? Unescape(fields[4]) : null;
+    }
+
+    /// <summary>Undoes the kernel's octal escapes of blanks, tabs, newlines and backslashes.</summary>
+    internal static string Unescape(string text)
+    {
+        if (!text.Contains('\\', StringComparison.Ordinal))
+        {
+            return text;
+        }
+
+        var plain = new System.Text.StringBuilder(text.Length);
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (text[i] == '\\' && i + 3 < text.Length && text.AsSpan(i + 1, 3).IndexOfAnyExceptInRange('0', '7') < 0)
+            {
+                plain.Append((char)Convert.ToInt32(text.Substring(i + 1, 3), 8));
+                i += 3;
+            }
+            else
+            {
+                plain.Append(text[i]);
+            }
+        }
+
+        return plain.ToString();
+    }
+
+    /// <summary>Name and number (major:minor) of the device and its partitions.</summary>
+    private static Dictionary<string, string> Parts(string name)
+    {
+        var parts = new Dictionary<string, string>(StringComparer.Ordinal);
+        var folder = Path.Combine(BlockClass, name);
+        if (ReadLine(Path.Combine(folder, "dev")) is not { } number)
+        {
+            return parts;
+        }
+
+        parts[number] = name;
+        foreach (var child in List(folder, directories: true))
+        {
+            if (File.Exists(Path.Combine(child, "partition")) && ReadLine(Path.Combine(child, "dev")) is { } inner)
+            {
+                parts[inner] = Path.GetFileName(child);
+            }
+        }
+
+        return parts;
+    }
+
+    private static DeviceHolder? Mount(Dictionary<string, string> parts, string mountInfo)
+    {
+        foreach (var line in ReadLines(mountInfo))
+        {
+            if (MountPoint(line, parts.Keys) is { } place)
+            {
+                return new DeviceHolder("mounted on " + place, MayBeBrief: false);
+            }
+        }
+
+        return null;
+    }
+
+    private static DeviceHolder? Swap(Dictionary<string, string> parts)
+    {
+        foreach (var line in ReadLines("/proc/swaps"))
+        {
+            var name = Path.GetFileName(Unescape(line.Split(' ', '\t')[0]));
+            if (parts.ContainsValue(name))
+            {
+                return new DeviceHolder("used as swap; run: swapoff", MayBeBrief: false);
+            }
+        }
+
+        return null;
+    }
+
+    private static DeviceHolder? Stacked(Dictionary<string, string> parts)
+    {
+        foreach (var name in parts.Values)
+        {
+            foreach (var holder in List(Path.Combine(BlockClass, name, "holders"), directories: true))
+            {
+                var above = ReadLine(Path.Combine(holder, "dm", "name")) ?? Path.GetFileName(holder);
+                return new DeviceHolder("used by the block device " + above, MayBeBrief: false);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Processes that have it open, in this mount namespace or another.</summary>
+    private static DeviceHolder? Processes(Dictionary<string, string> parts)
+    {
+        var ownMounts = LinkTarget("/proc/self/ns/mnt");
+        foreach (var process in List("/proc", directories: true))
+        {
+            var id = Path.GetFileName(process);
+            if (!int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            {
+                continue;
+            }
+
+            if (HasOpen(process, parts))
+            {
+                return new DeviceHolder($"open in {Command(process)} (process {id})", MayBeBrief: true);
+            }
+
+            if (LinkTarget(Path.Combine(process, "ns/mnt")) != ownMounts
+                && Mount(parts, Path.Combine(process, "mountinfo")) is { } elsewhere)
+            {
+                return elsewhere with { Words = $"{elsewhere.Words}, as {Command(process)} (process {id}) sees it" };
+            }
+        }
+
+        return null;
+    }
+
+    private static bool HasOpen(string process, Dictionary<string, string> parts)
+    {
+        foreach (var descriptor in List(Path.Combine(process, "fd"), directories: false))
+        {
+            if (LinkTarget(descriptor) is { } target && target.StartsWith("/dev/", StringComparison.Ordinal)
+                && parts.ContainsValue(Path.GetFileName(target)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Null also if the process or its descriptor has gone meanwhile.</summary>
+    private static string? LinkTarget(string path)
+    {
+        try
+        {
+            return new FileInfo(path).LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static string Command(string process) => ReadLine(Path.Combine(process, "comm")) ?? "?";
+
+    private static string? ReadLine(string path) => ReadLines(path).FirstOrDefault();
+
+    private static string[] ReadLines(string path)
+    {
+        try
+        {
+            return File.ReadAllLines(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    private static string[] List(string folder, bool directories)
+    {
+        try
+        {
+            return directories ? Directory.GetDirectories(folder) : Directory.GetFileSystemEntries(folder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+}
