@@ -27,6 +27,7 @@ enum brn_struct {
     BRN_STRUCT_DIGEST_ITEM = 4,
     BRN_STRUCT_DEVICE_INFO = 5,
     BRN_STRUCT_SOCKET_OPTIONS = 6,
+    BRN_STRUCT_NBD_CONFIG = 7,
 };
 
 BRN_API uint32_t brn_abi_version(void);
@@ -236,6 +237,38 @@ BRN_API int32_t brn_socket_shutdown(int32_t fd, uint32_t both);
 BRN_API int32_t brn_socket_reset_on_close(int32_t fd);
 
 BRN_API int32_t brn_close(int32_t fd);
+
+/* ---- the kernel's NBD client ---------------------------------------------------------------------------------- */
+
+/*
+ * A device has one connection and no time limit for a request: with several, or with a limit, the kernel takes a slow
+ * request for a dead connection and sends it again while it still runs here. What was in flight on a connection that
+ * died is sent again on the new one when the queue's io_timeout (sysfs) passes.
+ */
+typedef struct brn_nbd_config {
+    uint64_t size;         /* bytes; a reconfigure leaves it as it is with 0 */
+    uint64_t server_flags; /* transmission flags of the NBD protocol; only for a connect */
+    uint64_t dead_timeout; /* seconds that requests wait for a new connection before they fail */
+    uint32_t block_size;   /* 512 to 4096 */
+    int32_t index;         /* N of /dev/nbdN; a connect takes a free one with -1 */
+    int32_t fd;            /* the kernel's end of the connection; a reconfigure keeps what it has with -1 */
+    uint32_t reserved;
+} brn_nbd_config;
+
+/*
+ * Makes a device; returns its index. The identifier is what a reconfigure must show again. -EOPNOTSUPP: the kernel has
+ * no NBD client, -EBUSY: the device is in use, -EPERM: not root.
+ */
+BRN_API int32_t brn_nbd_connect(const brn_nbd_config *config, const char *identifier);
+
+/* New size, new connection instead of a dead one (-ENOSPC: it lives), new dead_timeout; -EINVAL: not this device. */
+BRN_API int32_t brn_nbd_reconfigure(const brn_nbd_config *config, const char *identifier);
+
+/* Ends a device; its requests fail. May wait. */
+BRN_API int32_t brn_nbd_disconnect(int32_t index);
+
+/* 1: the device is configured, 0: it is not; -ENODEV: there is no such device. */
+BRN_API int32_t brn_nbd_connected(int32_t index);
 
 /* ---- process and memory -------------------------------------------------------------------------------------- */
 
