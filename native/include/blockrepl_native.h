@@ -28,6 +28,9 @@ enum brn_struct {
     BRN_STRUCT_DEVICE_INFO = 5,
     BRN_STRUCT_SOCKET_OPTIONS = 6,
     BRN_STRUCT_NBD_CONFIG = 7,
+    BRN_STRUCT_UBLK_CONFIG = 8,
+    BRN_STRUCT_UBLK_INFO = 9,
+    BRN_STRUCT_UBLK_REQUEST = 10,
 };
 
 BRN_API uint32_t brn_abi_version(void);
@@ -60,6 +63,7 @@ enum brn_op_kind {
     BRN_OP_CANCEL = 10,  /* offset = user_data of the target: 0 tried, -ENOENT not there, -EALREADY too late */
     BRN_OP_DISCARD = 11, /* length bytes at offset; content unimportant afterwards */
     BRN_OP_ZERO = 12,    /* length bytes at offset read as zeroes afterwards */
+    BRN_OP_UBLK = 13,    /* see below, io_uring only: 0 when the tag has a request, -ENODEV at the device's end */
 };
 
 enum brn_op_flags {
@@ -269,6 +273,110 @@ BRN_API int32_t brn_nbd_disconnect(int32_t index);
 
 /* 1: the device is configured, 0: it is not; -ENODEV: there is no such device. */
 BRN_API int32_t brn_nbd_connected(int32_t index);
+
+/* ---- ublk devices -------------------------------------------------------------------------------------------- */
+
+/*
+ * A device /dev/ublkbN of the kernel whose requests come to this process: a queue is an array of requests that the
+ * kernel writes, one for each tag. BRN_OP_UBLK on the descriptor of brn_ublk_open, always by the same thread, with
+ * address = queue | tag << 16 and offset = BRN_UBLK_FETCH, waits for a tag's first request; with offset =
+ * BRN_UBLK_COMMIT and length = its result (bytes, or a negative errno as 32 bits) it answers one and waits for the next.
+ * It cannot be cancelled: it ends with brn_ublk_stop or with the ring.
+ */
+#define BRN_UBLK_FETCH 0x20u
+#define BRN_UBLK_COMMIT 0x21u
+#define BRN_UBLK_MAX_QUEUES 32u
+#define BRN_UBLK_MAX_DEPTH 1024u
+
+enum brn_ublk_features {
+    BRN_UBLK_RECOVERY = 1 << 3,
+    BRN_UBLK_REISSUE = 1 << 4,
+    BRN_UBLK_IOCTL_CODES = 1 << 6,
+    BRN_UBLK_USER_COPY = 1 << 7,
+    BRN_UBLK_UPDATE_SIZE = 1 << 10,
+};
+
+enum brn_ublk_attributes {
+    BRN_UBLK_READ_ONLY = 1,
+    BRN_UBLK_ROTATIONAL = 2,
+    BRN_UBLK_VOLATILE_CACHE = 4, /* flushes come */
+    BRN_UBLK_FUA = 8,
+    BRN_UBLK_DISCARD = 256, /* ours: discards and zeroes come */
+};
+
+enum brn_ublk_state {
+    BRN_UBLK_DEAD = 0,
+    BRN_UBLK_LIVE = 1,
+    BRN_UBLK_QUIESCED = 2, /* its server has gone, requests wait for another */
+};
+
+typedef struct brn_ublk_config {
+    uint64_t size;     /* bytes */
+    uint64_t identity; /* the server's own mark of the device */
+    uint32_t logical_block;
+    uint32_t physical_block;
+    uint32_t max_io_bytes;
+    uint32_t max_zero_bytes;
+    uint32_t discard_granularity;
+    uint32_t attributes;
+    int32_t index; /* N of /dev/ublkbN, or -1: a free one */
+    uint16_t queues;
+    uint16_t depth;
+} brn_ublk_config;
+
+typedef struct brn_ublk_info {
+    uint64_t features;
+    uint64_t identity;
+    uint32_t max_io_bytes;
+    int32_t pid; /* of the server */
+    uint16_t queues;
+    uint16_t depth;
+    uint16_t state;
+    uint16_t reserved;
+} brn_ublk_info;
+
+/* What the kernel writes. To be read once and then checked. */
+typedef struct brn_ublk_request {
+    uint32_t code_and_flags; /* bits 0 to 7: read 0, write 1, flush 2, discard 3, zeroes 5; FUA bit 13, no unmap bit 15 */
+    uint32_t sectors;
+    uint64_t start_sector;
+    uint64_t reserved;
+} brn_ublk_request;
+
+/* What the kernel's ublk can do; -EOPNOTSUPP: it has none, or one older than 6.5. */
+BRN_API int64_t brn_ublk_features(void);
+
+/* Makes a device and sets its parameters; returns its index. Nobody sees it before it is started. */
+BRN_API int32_t brn_ublk_add(const brn_ublk_config *config);
+
+BRN_API int32_t brn_ublk_info_get(int32_t index, brn_ublk_info *info);
+
+/* Waits until every tag of every queue was fetched, then for the kernel's look at the partition table: never on the
+ * thread that serves the device. */
+BRN_API int32_t brn_ublk_start(int32_t index);
+
+/* For a quiesced device: begin, open and fetch everything, then end, which waits as start does. */
+BRN_API int32_t brn_ublk_begin_recovery(int32_t index);
+BRN_API int32_t brn_ublk_end_recovery(int32_t index);
+
+/* -EOPNOTSUPP or -EINVAL: this kernel cannot. */
+BRN_API int32_t brn_ublk_resize(int32_t index, uint64_t size);
+
+/* Requests under way fail. Waits for them. */
+BRN_API int32_t brn_ublk_stop(int32_t index);
+
+/* Waits until the device's descriptors are closed. */
+BRN_API int32_t brn_ublk_delete(int32_t index);
+
+/* The descriptor for requests and data. -EBUSY: another process has it. */
+BRN_API int32_t brn_ublk_open(int32_t index);
+
+BRN_API int32_t brn_ublk_map(int32_t fd, uint32_t queue, uint32_t depth, const brn_ublk_request **requests);
+BRN_API int32_t brn_ublk_unmap(const brn_ublk_request *requests, uint32_t depth);
+
+/* Copies a part of a request's data; does not wait. */
+BRN_API int32_t brn_ublk_copy(
+    int32_t fd, uint32_t queue, uint32_t tag, uint32_t offset, void *memory, uint32_t length, uint32_t to_kernel);
 
 /* ---- process and memory -------------------------------------------------------------------------------------- */
 

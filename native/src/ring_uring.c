@@ -8,12 +8,14 @@
 #include <linux/io_uring.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "ring_internal.h"
+#include "ublk.h"
 
 #define SQ_ENTRIES 256u
 #define EVENT_USER_DATA UINT64_MAX
@@ -243,6 +245,18 @@ static void fill_send(struct io_uring_sqe *sqe, struct slot *slot)
     sqe->msg_flags = MSG_NOSIGNAL;
 }
 
+static void fill_ublk(struct io_uring_sqe *sqe, const struct slot *slot)
+{
+    struct ublk_io_command command = {
+        .queue = (uint16_t)slot->op.address,
+        .tag = (uint16_t)(slot->op.address >> 16),
+        .result = (int32_t)slot->op.length,
+    };
+    sqe->opcode = IORING_OP_URING_CMD;
+    sqe->cmd_op = (uint32_t)_IOC(_IOC_READ | _IOC_WRITE, 'u', (uint32_t)slot->op.offset, sizeof command);
+    memcpy((uint8_t *)sqe + offsetof(struct io_uring_sqe, cmd), &command, sizeof command);
+}
+
 static int fill_sqe(struct io_uring_sqe *sqe, struct slot *slot)
 {
     sqe->fd = slot->op.fd;
@@ -276,6 +290,9 @@ static int fill_sqe(struct io_uring_sqe *sqe, struct slot *slot)
     case BRN_OP_POLL:
         sqe->opcode = IORING_OP_POLL_ADD;
         sqe->poll32_events = (uint32_t)slot->op.length;
+        return 0;
+    case BRN_OP_UBLK:
+        fill_ublk(sqe, slot);
         return 0;
     default:
         return -EINVAL;
