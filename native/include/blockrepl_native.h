@@ -231,6 +231,9 @@ BRN_API int32_t brn_socket_listen(const void *local, uint32_t local_length, cons
 /* Applies buffer sizes and TCP_NODELAY to an existing socket. */
 BRN_API int32_t brn_socket_configure(int32_t fd, const brn_socket_options *options);
 
+/* Two connected Unix stream sockets. */
+BRN_API int32_t brn_socket_pair(int32_t pair[2]);
+
 /* Own (peer = 0) or peer's address; length in: room, out: bytes. */
 BRN_API int32_t brn_socket_name(int32_t fd, uint32_t peer, void *address, uint32_t *length);
 
@@ -256,7 +259,7 @@ typedef struct brn_nbd_config {
     uint32_t block_size;   /* 512 to 4096 */
     int32_t index;         /* N of /dev/nbdN; a connect takes a free one with -1 */
     int32_t fd;            /* the kernel's end of the connection; a reconfigure keeps what it has with -1 */
-    uint32_t reserved;
+    uint32_t end_on_close; /* the device ends when its last user closes it */
 } brn_nbd_config;
 
 /*

@@ -15,7 +15,7 @@ _Static_assert(sizeof(brn_ring_options) == 16 && offsetof(brn_ring_options, max_
 _Static_assert(sizeof(brn_digest_item) == 24 && offsetof(brn_digest_item, output) == 16, "brn_digest_item");
 _Static_assert(sizeof(brn_device_info) == 24 && offsetof(brn_device_info, reserved) == 20, "brn_device_info");
 _Static_assert(sizeof(brn_socket_options) == 16 && offsetof(brn_socket_options, backlog) == 12, "brn_socket_options");
-_Static_assert(sizeof(brn_nbd_config) == 40 && offsetof(brn_nbd_config, reserved) == 36, "brn_nbd_config");
+_Static_assert(sizeof(brn_nbd_config) == 40 && offsetof(brn_nbd_config, end_on_close) == 36, "brn_nbd_config");
 _Static_assert(sizeof(brn_ublk_config) == 48 && offsetof(brn_ublk_config, depth) == 46, "brn_ublk_config");
 _Static_assert(sizeof(brn_ublk_info) == 32 && offsetof(brn_ublk_info, reserved) == 30, "brn_ublk_info");
 _Static_assert(sizeof(brn_ublk_request) == 24 && offsetof(brn_ublk_request, reserved) == 16, "brn_ublk_request");
@@ -31,7 +31,7 @@ static const struct {
     [BRN_STRUCT_DIGEST_ITEM] = {sizeof(brn_digest_item), offsetof(brn_digest_item, output)},
     [BRN_STRUCT_DEVICE_INFO] = {sizeof(brn_device_info), offsetof(brn_device_info, reserved)},
     [BRN_STRUCT_SOCKET_OPTIONS] = {sizeof(brn_socket_options), offsetof(brn_socket_options, backlog)},
-    [BRN_STRUCT_NBD_CONFIG] = {sizeof(brn_nbd_config), offsetof(brn_nbd_config, reserved)},
+    [BRN_STRUCT_NBD_CONFIG] = {sizeof(brn_nbd_config), offsetof(brn_nbd_config, end_on_close)},
     [BRN_STRUCT_UBLK_CONFIG] = {sizeof(brn_ublk_config), offsetof(brn_ublk_config, depth)},
     [BRN_STRUCT_UBLK_INFO] = {sizeof(brn_ublk_info), offsetof(brn_ublk_info, reserved)},
     [BRN_STRUCT_UBLK_REQUEST] = {sizeof(brn_ublk_request), offsetof(brn_ublk_request, reserved)},

@@ -12,6 +12,8 @@
 _Static_assert(NBD_ATTR_DEAD_CONN_TIMEOUT == 8 && NBD_ATTR_BACKEND_IDENTIFIER == 10, "attributes of nbd");
 _Static_assert(NBD_CMD_CONNECT == 1 && NBD_CMD_RECONFIGURE == 3 && NBD_CMD_STATUS == 5, "commands of nbd");
 
+#define END_ON_CLOSE 2u /* of the client flags */
+
 struct writer {
     uint8_t *bytes;
     size_t room;
@@ -122,6 +124,7 @@ static void put_config(struct writer *writer, uint8_t command, const brn_nbd_con
         put_u64(writer, NBD_ATTR_TIMEOUT, 0);
         put_u64(writer, NBD_ATTR_SERVER_FLAGS, config->server_flags);
     }
+    put_u64(writer, NBD_ATTR_CLIENT_FLAGS, config->end_on_close != 0 ? END_ON_CLOSE : 0);
     put_u64(writer, NBD_ATTR_DEAD_CONN_TIMEOUT, config->dead_timeout);
     if (config->fd >= 0) {
         put_socket(writer, config->fd);

@@ -85,6 +85,11 @@ int32_t brn_socket_listen(const void *local, uint32_t local_length, const brn_so
     return fd;
 }
 
+int32_t brn_socket_pair(int32_t pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 ? 0 : -errno;
+}
+
 int32_t brn_socket_name(int32_t fd, uint32_t peer, void *address, uint32_t *length)
 {
     socklen_t size = *length;

@@ -39,18 +39,20 @@ static void family_message(void)
 static void connect_message(void)
 {
     static const uint8_t expected[] = {
-        120, 0, 0, 0, 0x21, 0, 5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, /* connect */
+        132, 0, 0, 0, 0x21, 0, 5, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, /* connect */
         8, 0, 1, 0, 3, 0, 0, 0,                                          /* index */
         12, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0,                             /* 4 GiB */
         12, 0, 3, 0, 0, 0x10, 0, 0, 0, 0, 0, 0,                          /* blocks of 4096 */
         12, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0,                             /* no time limit */
         12, 0, 5, 0, 0x6d, 0, 0, 0, 0, 0, 0, 0,                          /* flags */
+        12, 0, 6, 0, 2, 0, 0, 0, 0, 0, 0, 0,                             /* client flags: end on close */
         12, 0, 8, 0, 30, 0, 0, 0, 0, 0, 0, 0,                            /* seconds without a connection */
         16, 0, 7, 0x80, 12, 0, 1, 0x80, 8, 0, 1, 0, 5, 0, 0, 0,          /* sockets: one, descriptor 5 */
         14, 0, 10, 0, 'r', '0', '/', '0', '@', 't', 'e', 's', 't', 0, 0, 0, /* identifier */
     };
     brn_nbd_config config = {
-        .size = 1ull << 32, .server_flags = 0x6d, .dead_timeout = 30, .block_size = 4096, .index = 3, .fd = 5};
+        .size = 1ull << 32, .server_flags = 0x6d, .dead_timeout = 30, .block_size = 4096, .index = 3, .fd = 5,
+        .end_on_close = 1};
     uint8_t message[NBD_MESSAGE_ROOM];
     CHECK_EQ(sizeof expected, nbd_build(message, sizeof message, 0x21, 9, 1, &config, IDENTIFIER));
     CHECK(memcmp(expected, message, sizeof expected) == 0);
@@ -330,10 +332,14 @@ static void kernel(void)
     CHECK_EQ(0, brn_nbd_reconfigure(&config, IDENTIFIER));
     CHECK_EQ(2 * DISK_BYTES, size_of(fd));
     CHECK_EQ(4096, pread(fd, page, 4096, 2 * DISK_BYTES - 4096));
+    config = (brn_nbd_config){.dead_timeout = 30, .index = index, .fd = -1, .end_on_close = 1};
+    int other = open_device(index, O_RDONLY);
+    CHECK_EQ(0, brn_nbd_reconfigure(&config, IDENTIFIER));
+    close(other);
+    CHECK_EQ(1, brn_nbd_connected(index)); /* there still is a user */
     close(fd);
-    CHECK_EQ(0, brn_nbd_disconnect(index));
-    CHECK_EQ(0, pthread_join(server.thread, NULL));
     CHECK_EQ(0, brn_nbd_connected(index));
+    CHECK_EQ(0, pthread_join(server.thread, NULL));
     CHECK_EQ(-EINVAL, brn_nbd_reconfigure(&config, IDENTIFIER));
     free(disk);
     free(page);

@@ -22,4 +22,10 @@ internal static partial class Log
 
     [LoggerMessage(3006, LogLevel.Warning, "nbd: accepting on {Address} failed: {Reason}")]
     public static partial void AcceptFailed(ILogger logger, string address, string reason);
+
+    [LoggerMessage(3101, LogLevel.Information, "{Path} is {Holder}: kept for the next daemon of {Identifier}")]
+    public static partial void DeviceWaits(ILogger logger, string path, string holder, string identifier);
+
+    [LoggerMessage(3102, LogLevel.Information, "{Path} of an earlier daemon goes on with {Volume}")]
+    public static partial void DeviceTakenOver(ILogger logger, string path, string volume);
 }

@@ -63,7 +63,7 @@ internal static class DaemonHost
         builder.Services.AddSingleton(options.Location);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<SystemdNotifier>();
-        builder.Services.AddSingleton<IReadOnlyList<IDeviceFrontEnd>>(_ => FrontEnds());
+        builder.Services.AddSingleton(services => FrontEnds(services.GetRequiredService<ILoggerFactory>()));
         builder.Services.AddSingleton<DeviceService>();
         builder.Services.AddSingleton<EngineResourceFactory>();
         builder.Services.AddSingleton<IResourceFactory>(services => new DeviceResourceFactory(
@@ -80,7 +80,8 @@ internal static class DaemonHost
     }
 
     /// <summary>The ways to give a volume a device, the best first.</summary>
-    private static IReadOnlyList<IDeviceFrontEnd> FrontEnds() => [];
+    private static IReadOnlyList<IDeviceFrontEnd> FrontEnds(ILoggerFactory loggers) =>
+        [new NbdFrontEnd(loggers.CreateLogger("nbd"))];
 
     private static void ConfigureLogging(ILoggingBuilder logging)
     {

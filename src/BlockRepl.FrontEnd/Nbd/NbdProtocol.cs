@@ -35,6 +35,7 @@ internal enum NbdTransmissionFlags : ushort
     ReadOnly = 1 << 1,
     SendFlush = 1 << 2,
     SendFua = 1 << 3,
+    Rotational = 1 << 4,
     SendTrim = 1 << 5,
     SendWriteZeroes = 1 << 6,
     CanMultiConn = 1 << 8,

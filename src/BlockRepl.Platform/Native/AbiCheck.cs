@@ -17,6 +17,10 @@ internal static unsafe class AbiCheck
         NativeDigestItem digest = default;
         NativeDeviceInfo device = default;
         NativeSocketOptions socket = default;
+        NativeNbdConfig nbd = default;
+        NativeUblkConfig ublk = default;
+        NativeUblkInfo info = default;
+        NativeUblkRequest request = default;
         return
         [
             ((uint)sizeof(NativeOp), Offset(&op, &op.Flags)),
@@ -26,6 +30,10 @@ internal static unsafe class AbiCheck
             ((uint)sizeof(NativeDigestItem), Offset(&digest, &digest.Output)),
             ((uint)sizeof(NativeDeviceInfo), Offset(&device, &device.Reserved)),
             ((uint)sizeof(NativeSocketOptions), Offset(&socket, &socket.Backlog)),
+            ((uint)sizeof(NativeNbdConfig), Offset(&nbd, &nbd.EndOnClose)),
+            ((uint)sizeof(NativeUblkConfig), Offset(&ublk, &ublk.Depth)),
+            ((uint)sizeof(NativeUblkInfo), Offset(&info, &info.Reserved)),
+            ((uint)sizeof(NativeUblkRequest), Offset(&request, &request.Reserved)),
         ];
     }
 

@@ -82,6 +82,61 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "brn_socket_reset_on_close")]
     public static partial int SocketResetOnClose(int descriptor);
 
+    [LibraryImport(Library, EntryPoint = "brn_socket_pair")]
+    public static partial int SocketPair(int* pair);
+
+    [LibraryImport(Library, EntryPoint = "brn_nbd_connect", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int NbdConnect(NativeNbdConfig* config, string identifier);
+
+    [LibraryImport(Library, EntryPoint = "brn_nbd_reconfigure", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int NbdReconfigure(NativeNbdConfig* config, string identifier);
+
+    [LibraryImport(Library, EntryPoint = "brn_nbd_disconnect")]
+    public static partial int NbdDisconnect(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_nbd_connected")]
+    public static partial int NbdConnected(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_features")]
+    public static partial long UblkFeatures();
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_add")]
+    public static partial int UblkAdd(NativeUblkConfig* config);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_info_get")]
+    public static partial int UblkInfoGet(int index, NativeUblkInfo* info);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_start")]
+    public static partial int UblkStart(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_begin_recovery")]
+    public static partial int UblkBeginRecovery(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_end_recovery")]
+    public static partial int UblkEndRecovery(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_resize")]
+    public static partial int UblkResize(int index, ulong size);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_stop")]
+    public static partial int UblkStop(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_delete")]
+    public static partial int UblkDelete(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_open")]
+    public static partial int UblkOpen(int index);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_map")]
+    public static partial int UblkMap(int descriptor, uint queue, uint depth, NativeUblkRequest** requests);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_unmap")]
+    public static partial int UblkUnmap(NativeUblkRequest* requests, uint depth);
+
+    [LibraryImport(Library, EntryPoint = "brn_ublk_copy")]
+    public static partial int UblkCopy(
+        int descriptor, uint queue, uint tag, uint offset, byte* memory, uint length, uint toKernel);
+
     [LibraryImport(Library, EntryPoint = "brn_close")]
     public static partial int Close(int descriptor);
 

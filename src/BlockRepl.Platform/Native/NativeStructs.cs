@@ -18,6 +18,7 @@ internal enum NativeOpKind : ushort
     Cancel = 10,
     Discard = 11,
     Zero = 12,
+    Ublk = 13,
 }
 
 /// <summary>As enum brn_op_flags.</summary>
@@ -110,4 +111,69 @@ internal struct NativeSocketOptions
     public int ReceiveBuffer;
     public uint Flags;
     public uint Backlog;
+}
+
+/// <summary>As brn_nbd_config.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeNbdConfig
+{
+    public ulong Size;
+    public ulong ServerFlags;
+    public ulong DeadTimeout;
+    public uint BlockSize;
+    public int Index;
+    public int Descriptor;
+    public uint EndOnClose;
+}
+
+/// <summary>As brn_ublk_config.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeUblkConfig
+{
+    public ulong Size;
+    public ulong Identity;
+    public uint LogicalBlock;
+    public uint PhysicalBlock;
+    public uint MaxIoBytes;
+    public uint MaxZeroBytes;
+    public uint DiscardGranularity;
+    public NativeUblkAttributes Attributes;
+    public int Index;
+    public ushort Queues;
+    public ushort Depth;
+}
+
+/// <summary>As enum brn_ublk_attributes.</summary>
+[Flags]
+internal enum NativeUblkAttributes : uint
+{
+    None = 0,
+    Rotational = 2,
+    VolatileCache = 4,
+    ForceUnitAccess = 8,
+    Discard = 256,
+}
+
+/// <summary>As brn_ublk_info.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeUblkInfo
+{
+    public ulong Features;
+    public ulong Identity;
+    public uint MaxIoBytes;
+    public int ProcessId;
+    public ushort Queues;
+    public ushort Depth;
+    public ushort State;
+    public ushort Reserved;
+}
+
+/// <summary>As brn_ublk_request.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeUblkRequest
+{
+    public uint CodeAndFlags;
+    public uint Sectors;
+    public ulong StartSector;
+    public ulong Reserved;
 }
