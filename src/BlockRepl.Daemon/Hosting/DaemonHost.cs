@@ -81,7 +81,7 @@ internal static class DaemonHost
 
     /// <summary>The ways to give a volume a device, the best first.</summary>
     private static IReadOnlyList<IDeviceFrontEnd> FrontEnds(ILoggerFactory loggers) =>
-        [new NbdFrontEnd(loggers.CreateLogger("nbd"))];
+        [new UblkFrontEnd(loggers.CreateLogger("ublk")), new NbdFrontEnd(loggers.CreateLogger("nbd"))];
 
     private static void ConfigureLogging(ILoggingBuilder logging)
     {

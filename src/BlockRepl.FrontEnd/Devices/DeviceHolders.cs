@@ -17,10 +17,12 @@ public static class DeviceHolders
 
     /// <summary>The holders of a device, or null.</summary>
     /// <param name="devicePath">The kernel's node, such as /dev/loop3.</param>
-    public static DeviceHolder? Find(string devicePath)
+    /// <param name="exceptProcess">A process that does not count.</param>
+    public static DeviceHolder? Find(string devicePath, int exceptProcess = 0)
     {
         var parts = Parts(Path.GetFileName(devicePath));
-        return Mount(parts, "/proc/self/mountinfo") ?? Swap(parts) ?? Stacked(parts) ?? Processes(parts);
+        return Mount(parts, "/proc/self/mountinfo") ?? Swap(parts) ?? Stacked(parts)
+            ?? Processes(parts, exceptProcess);
     }
 
     /// <summary>The mount point that a line of mountinfo gives to a device number, or null.</summary>
@@ -120,13 +122,14 @@ public static class DeviceHolders
     }
 
     /// <summary>Processes that have it open, in this mount namespace or another.</summary>
-    private static DeviceHolder? Processes(Dictionary<string, string> parts)
+    private static DeviceHolder? Processes(Dictionary<string, string> parts, int exceptProcess)
     {
         var ownMounts = LinkTarget("/proc/self/ns/mnt");
         foreach (var process in List("/proc", directories: true))
         {
             var id = Path.GetFileName(process);
-            if (!int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out _))
+            if (!int.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+                || number == exceptProcess)
             {
                 continue;
             }

@@ -9,6 +9,9 @@ public sealed class KernelDeviceException(string action, int errno)
     /// <summary>Somebody else has what is needed; also: it is not yet free again.</summary>
     public bool IsBusy => errno is NativeError.Busy or NativeError.NoSpace;
 
+    /// <summary>The number is another device's.</summary>
+    public bool IsTaken => errno == NativeError.Exists;
+
     /// <summary>The kernel cannot do it at all.</summary>
     public bool IsNotSupported => errno is NativeError.NotSupported or NativeError.Invalid;
 

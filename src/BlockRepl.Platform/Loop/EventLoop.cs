@@ -66,6 +66,12 @@ public sealed unsafe class EventLoop : IDisposable
     /// <summary>Operations that have been started and not yet delivered.</summary>
     internal int InFlight => _operations.InUse;
 
+    /// <summary>
+    /// Of these, those that wait for somebody's request, use no memory of ours and cannot be cancelled: an ending loop
+    /// does not wait for them.
+    /// </summary>
+    internal int Held { get; set; }
+
     /// <summary>Memory for the sockets of this loop.</summary>
     internal PinnedBlockPool Blocks { get; } = new();
 
@@ -315,7 +321,7 @@ public sealed unsafe class EventLoop : IDisposable
     private void Drain()
     {
         var endNs = NativeMethods.MonotonicNs() + DrainNs;
-        while (_operations.InUse > 0 && NativeMethods.MonotonicNs() < endNs)
+        while (_operations.InUse > Held && NativeMethods.MonotonicNs() < endNs)
         {
             _ = NativeMethods.RingCancelAll(_ring);
             Turn(NativeMethods.MonotonicNs() + 50_000_000);
@@ -328,7 +334,7 @@ public sealed unsafe class EventLoop : IDisposable
     private void GiveUp()
     {
         var endNs = NativeMethods.MonotonicNs() + DrainNs;
-        while (NativeMethods.RingInFlight(_ring) > 0 && NativeMethods.MonotonicNs() < endNs)
+        while (NativeMethods.RingInFlight(_ring) > Held && NativeMethods.MonotonicNs() < endNs)
         {
             _ = NativeMethods.RingCancelAll(_ring);
             _ = NativeMethods.RingRun(_ring, null, 0, _completions, CompletionsPerTurn, 50_000_000);

@@ -12,6 +12,7 @@ internal static class NativeError
     public const int Access = 13;
     public const int NotBlock = 15;
     public const int Busy = 16;
+    public const int Exists = 17;
     public const int NoDevice = 19;
     public const int Invalid = 22;
     public const int NoSpace = 28;
