@@ -17,7 +17,7 @@ extern "C" {
 #define BRN_API __attribute__((visibility("default")))
 
 /* Raised whenever a structure, a constant or the meaning of a function changes. */
-#define BRN_ABI_VERSION 1u
+#define BRN_ABI_VERSION 2u
 
 enum brn_struct {
     BRN_STRUCT_OP = 0,
@@ -245,7 +245,7 @@ BRN_API int32_t brn_socket_reset_on_close(int32_t fd);
 
 BRN_API int32_t brn_close(int32_t fd);
 
-/* ---- the kernel's NBD client ---------------------------------------------------------------------------------- */
+/* ---- the kernel's NBD client --------------------------------------------------------------------------------- */
 
 /*
  * A device has one connection and no time limit for a request: with several, or with a limit, the kernel takes a slow
@@ -283,8 +283,8 @@ BRN_API int32_t brn_nbd_connected(int32_t index);
  * A device /dev/ublkbN of the kernel whose requests come to this process: a queue is an array of requests that the
  * kernel writes, one for each tag. BRN_OP_UBLK on the descriptor of brn_ublk_open, always by the same thread, with
  * address = queue | tag << 16 and offset = BRN_UBLK_FETCH, waits for a tag's first request; with offset =
- * BRN_UBLK_COMMIT and length = its result (bytes, or a negative errno as 32 bits) it answers one and waits for the next.
- * It cannot be cancelled: it ends with brn_ublk_stop or with the ring.
+ * BRN_UBLK_COMMIT and length = its result (bytes, or a negative errno as 32 bits) it answers one and waits for the
+ * next. It cannot be cancelled: it ends with brn_ublk_stop or with the ring.
  */
 #define BRN_UBLK_FETCH 0x20u
 #define BRN_UBLK_COMMIT 0x21u
@@ -340,7 +340,7 @@ typedef struct brn_ublk_info {
 
 /* What the kernel writes. To be read once and then checked. */
 typedef struct brn_ublk_request {
-    uint32_t code_and_flags; /* bits 0 to 7: read 0, write 1, flush 2, discard 3, zeroes 5; FUA bit 13, no unmap bit 15 */
+    uint32_t code_and_flags; /* read 0, write 1, flush 2, discard 3, zeroes 5 (8 bits); FUA bit 13, no unmap bit 15 */
     uint32_t sectors;
     uint64_t start_sector;
     uint64_t reserved;

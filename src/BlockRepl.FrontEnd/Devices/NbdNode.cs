@@ -33,7 +33,8 @@ internal sealed class NbdNode : IDeviceNode
         }
 
         // Several connections are not offered: see KernelNbd.
-        var flags = NbdTransmissionFlags.Export & ~NbdTransmissionFlags.CanMultiConn & ~NbdTransmissionFlags.SendFastZero;
+        const NbdTransmissionFlags notHere = NbdTransmissionFlags.CanMultiConn | NbdTransmissionFlags.SendFastZero;
+        var flags = NbdTransmissionFlags.Export & ~notHere;
         flags |= options.Rotational ? NbdTransmissionFlags.Rotational : 0;
         _kernel = new KernelNbdOptions(
             facts.SizeBytes, facts.LogicalBlockBytes, (ulong)flags, identifier, NbdFrontEnd.WaitForDaemon);

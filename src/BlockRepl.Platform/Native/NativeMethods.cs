@@ -7,7 +7,7 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "blockrepl_native";
 
-    public const uint AbiVersion = 1;
+    public const uint AbiVersion = 2;
     public const int MaxIovecs = 64;
     public const uint OpenReadOnly = 1;
     public const uint OpenExclusive = 2;
