@@ -17,7 +17,7 @@ extern "C" {
 #define BRN_API __attribute__((visibility("default")))
 
 /* Raised whenever a structure, a constant or the meaning of a function changes. */
-#define BRN_ABI_VERSION 2u
+#define BRN_ABI_VERSION 3u
 
 enum brn_struct {
     BRN_STRUCT_OP = 0,
@@ -31,6 +31,7 @@ enum brn_struct {
     BRN_STRUCT_UBLK_CONFIG = 8,
     BRN_STRUCT_UBLK_INFO = 9,
     BRN_STRUCT_UBLK_REQUEST = 10,
+    BRN_STRUCT_LOOP_OPTIONS = 11,
 };
 
 BRN_API uint32_t brn_abi_version(void);
@@ -206,6 +207,52 @@ typedef struct brn_device_info {
 BRN_API int32_t brn_device_open(const char *path, uint32_t flags);
 
 BRN_API int32_t brn_device_info_get(int32_t fd, brn_device_info *info);
+
+/* ---- files served by this process, and loop devices over them ------------------------------------------------ */
+
+/*
+ * Mounts a FUSE file over a regular file, for root alone, and returns the descriptor of its messages: a read gives one
+ * message, -EAGAIN when none is there (it can be polled), -ENODEV when the mount is gone.
+ */
+BRN_API int32_t brn_fuse_mount(const char *file, const char *source, uint32_t max_read);
+
+/* What waits for an answer fails, now and later. The mount may stay. */
+BRN_API int32_t brn_fuse_abort(const char *file);
+
+/* Takes the mount away; who has the file open keeps it. -EINVAL: it is no mount. */
+BRN_API int32_t brn_fuse_unmount(const char *file);
+
+/* One message from, or to, a descriptor, without waiting: bytes. */
+BRN_API int32_t brn_message_read(int32_t fd, const brn_iovec *parts, uint32_t n_parts);
+BRN_API int32_t brn_message_write(int32_t fd, const brn_iovec *parts, uint32_t n_parts);
+
+enum brn_loop_flags {
+    BRN_LOOP_ROTATIONAL = 1,
+    BRN_LOOP_NO_DISCARD = 2, /* nobody shall discard or have zeroes written by the device */
+};
+
+typedef struct brn_loop_options {
+    uint32_t block_size; /* logical block: 512 to 4096 */
+    uint32_t flags;
+} brn_loop_options;
+
+/*
+ * A free loop device over the file, with direct I/O; number: the N of /dev/loopN. These calls may wait for the process
+ * itself to answer for the file; they can be killed at any time all the same.
+ */
+BRN_API int32_t brn_loop_attach(const char *backing, const brn_loop_options *options, uint32_t *number);
+
+/* Lets the kernel look for partitions, now and whenever their table changes. Does not wait for it. */
+BRN_API int32_t brn_loop_scan(uint32_t number);
+
+/*
+ * Takes the loop device from the file. 0: it is gone, or is not over this file any more. -EBUSY: somebody has it open;
+ * nothing has changed, or with force it goes when he closes it.
+ */
+BRN_API int32_t brn_loop_detach(uint32_t number, const char *backing, uint32_t force);
+
+/* Takes over the file's new size. */
+BRN_API int32_t brn_loop_resize(uint32_t number, const char *backing);
 
 /* ---- sockets ------------------------------------------------------------------------------------------------- */
 

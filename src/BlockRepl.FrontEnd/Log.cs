@@ -28,4 +28,24 @@ internal static partial class Log
 
     [LoggerMessage(3102, LogLevel.Information, "{Path} of an earlier daemon goes on with {Volume}")]
     public static partial void DeviceTakenOver(ILogger logger, string path, string volume);
+
+    [LoggerMessage(
+        3020, LogLevel.Warning, "fuse: the mount of {Volume} was taken away by somebody else; its device is dead")]
+    public static partial void FuseEnded(ILogger logger, string volume);
+
+    [LoggerMessage(
+        3021, LogLevel.Error, "fuse: a message of {Bytes} bytes for {Volume} is no request; its device is dead")]
+    public static partial void FuseBroken(ILogger logger, string volume, int bytes);
+
+    [LoggerMessage(
+        3022, LogLevel.Error, "fuse: {Volume}: the kernel speaks version {Major}.{Minor} of FUSE, 7.28 is needed")]
+    public static partial void FuseTooOld(ILogger logger, string volume, ulong major, ulong minor);
+
+    [LoggerMessage(3023, LogLevel.Information, "fuse: {Device}, left by an earlier daemon, was removed")]
+    public static partial void FuseLeftOver(ILogger logger, string device);
+
+    [LoggerMessage(
+        3024, LogLevel.Warning,
+        "fuse: {Device}, left by an earlier daemon, is still open ({Holder}); it is dead, and goes when it is closed")]
+    public static partial void FuseLeftOpen(ILogger logger, string device, string holder);
 }

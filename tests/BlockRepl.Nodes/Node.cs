@@ -47,6 +47,9 @@ public sealed class Node : IDisposable
     /// <summary>Where the node's names for its devices are: both nodes are on one machine.</summary>
     public string DeviceDirectory => Path.Combine(Folder, "dev");
 
+    /// <summary>The name under which people mount the volume while the node is Primary.</summary>
+    public string Device => Path.Combine(DeviceDirectory, "drbd0");
+
     public string NbdSocket => Path.Combine(RunDirectory, "nbd.sock");
 
     public string NbdUri => $"nbd+unix:///{_resource}/0?socket={NbdSocket}";
@@ -150,10 +153,22 @@ public sealed class Node : IDisposable
             ? $"--- {Name}:\n" + string.Join('\n', File.ReadLines(LogPath).TakeLast(40))
             : $"--- {Name}: no log";
 
-    /// <summary>Ends the daemon if it runs.</summary>
+    /// <summary>
+    /// Ends the daemon if it runs. One that makes devices ends in order, so that none is left in the kernel; was it
+    /// killed, a successor cleans up.
+    /// </summary>
     public void Dispose()
     {
-        if (!DaemonHasExited)
+        if (FrontEnd != "none")
+        {
+            if (DaemonHasExited)
+            {
+                Start();
+            }
+
+            Stop(60);
+        }
+        else if (!DaemonHasExited)
         {
             Kill();
         }

@@ -118,7 +118,7 @@ public sealed class TwoNodes : IDisposable
     {
         string folder = Directory.CreateDirectory(Path.Combine(Folder, name)).FullName;
         string disk = Options.DiskPath?.Invoke(name, folder) ?? CreateFile(Path.Combine(folder, "disk"));
-        return new Node(name, folder, ConfigurationPath, Options.Resource, disk, port);
+        return new Node(name, folder, ConfigurationPath, Options.Resource, disk, port) { FrontEnd = Options.FrontEnd };
     }
 
     private string CreateFile(string path)

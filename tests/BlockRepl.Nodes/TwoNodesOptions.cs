@@ -13,6 +13,9 @@ public sealed record TwoNodesOptions
     /// <summary>Options of the disk section; the default lets a resync run as fast as it can.</summary>
     public string Disk { get; init; } = "c-max-rate 4000M; c-min-rate 0;";
 
+    /// <summary>What gives the volumes devices; only root can.</summary>
+    public string FrontEnd { get; init; } = "none";
+
     /// <summary>The meta-disk line; {folder} is replaced by the node's own folder.</summary>
     public string MetaDisk { get; init; } = "meta-disk internal;";
 

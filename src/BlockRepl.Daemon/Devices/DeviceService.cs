@@ -2,6 +2,7 @@ using BlockRepl.Administration;
 using BlockRepl.Daemon.Hosting;
 using BlockRepl.FrontEnd.Devices;
 using Microsoft.Extensions.Logging;
+using Mono.Unix;
 
 namespace BlockRepl.Daemon.Devices;
 
@@ -41,6 +42,7 @@ internal sealed class DeviceService(
         Setup = chosen is null ? null : new DeviceSetup(chosen, links, StateDirectory(chosen));
     }
 
+    /// <summary>Without symbolic links: the kernel knows paths as they are.</summary>
     private string StateDirectory(IDeviceFrontEnd frontEnd) =>
-        Path.Combine(options.Location.RunDirectory, frontEnd.Name);
+        Path.Combine(UnixPath.GetCompleteRealPath(options.Location.RunDirectory), frontEnd.Name);
 }

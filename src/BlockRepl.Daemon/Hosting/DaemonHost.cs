@@ -4,6 +4,7 @@ using BlockRepl.Daemon.Control;
 using BlockRepl.Daemon.Devices;
 using BlockRepl.Daemon.Nodes;
 using BlockRepl.FrontEnd.Devices;
+using BlockRepl.FrontEnd.Fuse;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -81,7 +82,11 @@ internal static class DaemonHost
 
     /// <summary>The ways to give a volume a device, the best first.</summary>
     private static IReadOnlyList<IDeviceFrontEnd> FrontEnds(ILoggerFactory loggers) =>
-        [new UblkFrontEnd(loggers.CreateLogger("ublk")), new NbdFrontEnd(loggers.CreateLogger("nbd"))];
+    [
+        new UblkFrontEnd(loggers.CreateLogger("ublk")),
+        new NbdFrontEnd(loggers.CreateLogger("nbd")),
+        new FuseFrontEnd(loggers.CreateLogger("fuse")),
+    ];
 
     private static void ConfigureLogging(ILoggingBuilder logging)
     {

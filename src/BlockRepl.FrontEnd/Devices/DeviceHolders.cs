@@ -21,41 +21,7 @@ public static class DeviceHolders
     public static DeviceHolder? Find(string devicePath, int exceptProcess = 0)
     {
         var parts = Parts(Path.GetFileName(devicePath));
-        return Mount(parts, "/proc/self/mountinfo") ?? Swap(parts) ?? Stacked(parts)
-            ?? Processes(parts, exceptProcess);
-    }
-
-    /// <summary>The mount point that a line of mountinfo gives to a device number, or null.</summary>
-    internal static string? MountPoint(string mountInfoLine, ICollection<string> numbers)
-    {
-        // 36 35 98:0 /root /mnt options... ; blanks within names are written \040.
-        var fields = mountInfoLine.Split(' ');
-        return fields.Length > 5 && numbers.Contains(fields[2]) ? Unescape(fields[4]) : null;
-    }
-
-    /// <summary>Undoes the kernel's octal escapes of blanks, tabs, newlines and backslashes.</summary>
-    internal static string Unescape(string text)
-    {
-        if (!text.Contains('\\', StringComparison.Ordinal))
-        {
-            return text;
-        }
-
-        var plain = new System.Text.StringBuilder(text.Length);
-        for (var i = 0; i < text.Length; i++)
-        {
-            if (text[i] == '\\' && i + 3 < text.Length && text.AsSpan(i + 1, 3).IndexOfAnyExceptInRange('0', '7') < 0)
-            {
-                plain.Append((char)Convert.ToInt32(text.Substring(i + 1, 3), 8));
-                i += 3;
-            }
-            else
-            {
-                plain.Append(text[i]);
-            }
-        }
-
-        return plain.ToString();
+        return Mount(parts, MountTable.OwnPath) ?? Swap(parts) ?? Stacked(parts) ?? Processes(parts, exceptProcess);
     }
 
     /// <summary>Name and number (major:minor) of the device and its partitions.</summary>
@@ -84,7 +50,7 @@ public static class DeviceHolders
     {
         foreach (var line in ReadLines(mountInfo))
         {
-            if (MountPoint(line, parts.Keys) is { } place)
+            if (MountTable.TryParse(line, out var number, out var place) && parts.ContainsKey(number))
             {
                 return new DeviceHolder("mounted on " + place, MayBeBrief: false);
             }
@@ -97,7 +63,7 @@ public static class DeviceHolders
     {
         foreach (var line in ReadLines("/proc/swaps"))
         {
-            var name = Path.GetFileName(Unescape(line.Split(' ', '\t')[0]));
+            var name = Path.GetFileName(MountTable.Unescape(line.Split(' ', '\t')[0]));
             if (parts.ContainsValue(name))
             {
                 return new DeviceHolder("used as swap; run: swapoff", MayBeBrief: false);

@@ -21,6 +21,7 @@ internal static unsafe class AbiCheck
         NativeUblkConfig ublk = default;
         NativeUblkInfo info = default;
         NativeUblkRequest request = default;
+        NativeLoopOptions loop = default;
         return
         [
             ((uint)sizeof(NativeOp), Offset(&op, &op.Flags)),
@@ -34,6 +35,7 @@ internal static unsafe class AbiCheck
             ((uint)sizeof(NativeUblkConfig), Offset(&ublk, &ublk.Depth)),
             ((uint)sizeof(NativeUblkInfo), Offset(&info, &info.Reserved)),
             ((uint)sizeof(NativeUblkRequest), Offset(&request, &request.Reserved)),
+            ((uint)sizeof(NativeLoopOptions), Offset(&loop, &loop.Flags)),
         ];
     }
 

@@ -8,7 +8,9 @@ internal static class NativeError
 {
     public const int NotPermitted = 1;
     public const int NoEntry = 2;
+    public const int Interrupted = 4;
     public const int InputOutput = 5;
+    public const int Again = 11;
     public const int Access = 13;
     public const int NotBlock = 15;
     public const int Busy = 16;

@@ -7,7 +7,7 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "blockrepl_native";
 
-    public const uint AbiVersion = 2;
+    public const uint AbiVersion = 3;
     public const int MaxIovecs = 64;
     public const uint OpenReadOnly = 1;
     public const uint OpenExclusive = 2;
@@ -63,6 +63,33 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library, EntryPoint = "brn_device_info_get")]
     public static partial int DeviceInfoGet(int descriptor, NativeDeviceInfo* info);
+
+    [LibraryImport(Library, EntryPoint = "brn_fuse_mount", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int FuseMount(string file, string source, uint maxRead);
+
+    [LibraryImport(Library, EntryPoint = "brn_fuse_abort", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int FuseAbort(string file);
+
+    [LibraryImport(Library, EntryPoint = "brn_fuse_unmount", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int FuseUnmount(string file);
+
+    [LibraryImport(Library, EntryPoint = "brn_message_read")]
+    public static partial int MessageRead(int descriptor, NativeIovec* parts, uint count);
+
+    [LibraryImport(Library, EntryPoint = "brn_message_write")]
+    public static partial int MessageWrite(int descriptor, NativeIovec* parts, uint count);
+
+    [LibraryImport(Library, EntryPoint = "brn_loop_attach", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int LoopAttach(string backing, NativeLoopOptions* options, uint* number);
+
+    [LibraryImport(Library, EntryPoint = "brn_loop_scan")]
+    public static partial int LoopScan(uint number);
+
+    [LibraryImport(Library, EntryPoint = "brn_loop_detach", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int LoopDetach(uint number, string backing, uint force);
+
+    [LibraryImport(Library, EntryPoint = "brn_loop_resize", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int LoopResize(uint number, string backing);
 
     [LibraryImport(Library, EntryPoint = "brn_socket_create")]
     public static partial int SocketCreate(int family, void* local, uint localLength, NativeSocketOptions* options);

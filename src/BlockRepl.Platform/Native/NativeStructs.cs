@@ -177,3 +177,20 @@ internal struct NativeUblkRequest
     public ulong StartSector;
     public ulong Reserved;
 }
+
+/// <summary>As enum brn_loop_flags.</summary>
+[Flags]
+internal enum NativeLoopFlags : uint
+{
+    None = 0,
+    Rotational = 1,
+    NoDiscard = 2,
+}
+
+/// <summary>As brn_loop_options.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeLoopOptions
+{
+    public uint BlockBytes;
+    public NativeLoopFlags Flags;
+}

@@ -64,6 +64,9 @@ internal sealed class MemoryVolume : IVolumeDevice, IVolumeDirectory, IBatchHand
 
     public int Pending => _pending.Count;
 
+    /// <summary>A client waits for buffers.</summary>
+    public bool HasWaiters => _waiters.Count > 0;
+
     public IVolumeDevice? Find(string name) => name == Name ? this : null;
 
     public IReadOnlyList<string> ListNames() => [Name];
