@@ -6,7 +6,7 @@ namespace BlockRepl.Bench;
 internal static class Report
 {
     private const int NameWidth = 44;
-    private const int ColumnWidth = 20;
+    private const int ColumnWidth = 19;
 
     public static void Heading(string text) => Console.WriteLine("\n== " + text);
 
@@ -30,13 +30,12 @@ internal static class Report
     /// <summary>The aims against the other replicator, each with what was reached.</summary>
     public static void Aims(double[] reached)
     {
-        double[] aims = [1.5, 1.5, 1.5, 10];
-        for (int i = 0; i < aims.Length; i++)
+        foreach ((Workload workload, double times) in Workload.All.Zip(reached))
         {
-            string verdict = reached[i] >= aims[i] ? "reached" : "MISSED";
+            string verdict = times >= workload.Aim ? "reached" : "MISSED";
             Line(
-                "  " + Workload.All[i].Name,
-                string.Create(CultureInfo.InvariantCulture, $"{reached[i]:N2} times, aim {aims[i]:N1}: {verdict}"));
+                "  " + workload.Name,
+                string.Create(CultureInfo.InvariantCulture, $"{times:N2} times, aim {workload.Aim:N1}: {verdict}"));
         }
     }
 

@@ -4,16 +4,20 @@ using BlockRepl.Nodes;
 
 namespace BlockRepl.Bench;
 
-/// <summary>One of the four write patterns that every device is measured with.</summary>
+/// <summary>One of the write patterns that every device is measured with.</summary>
 /// <param name="IsThroughput">Whether MB/s is the figure of interest, or operations per second.</param>
-internal sealed record Workload(string Name, string BlockSize, int QueueDepth, string Pattern, bool IsThroughput)
+/// <param name="Aim">How many times as fast as the other replicator it should be.</param>
+/// <param name="FlushEvery">After so many writes a flush; 0 = never.</param>
+internal sealed record Workload(
+    string Name, string BlockSize, int QueueDepth, string Pattern, bool IsThroughput, double Aim, int FlushEvery = 0)
 {
     public static readonly Workload[] All =
     [
-        new("1 MiB QD4", "1m", 4, "write", true),
-        new("128 KiB QD16", "128k", 16, "write", true),
-        new("4 KiB QD1", "4k", 1, "randwrite", false),
-        new("4 KiB QD32", "4k", 32, "randwrite", false),
+        new("1 MiB QD4", "1m", 4, "write", true, 1.5),
+        new("128 KiB QD16", "128k", 16, "write", true, 1.5),
+        new("with flushes", "128k", 16, "write", true, 1.5, FlushEvery: 128),
+        new("4 KiB QD1", "4k", 1, "randwrite", false, 1.5),
+        new("4 KiB QD32", "4k", 32, "randwrite", false, 10),
     ];
 }
 
@@ -44,7 +48,7 @@ internal static class Fio
             "--bs=" + workload.BlockSize, "--iodepth=" + workload.QueueDepth, "--rw=" + workload.Pattern,
             "--size=" + sizeBytes, "--time_based",
             "--runtime=" + Milliseconds(seconds), "--ramp_time=" + Milliseconds(seconds / 4),
-            "--randseed=1", "--output-format=json", .. target,
+            "--fsync=" + workload.FlushEvery, "--randseed=1", "--output-format=json", .. target,
         ];
         ToolResult result = Tool.Run("fio", 120, options).OrThrow();
         int start = result.Output.IndexOf('{', StringComparison.Ordinal);
