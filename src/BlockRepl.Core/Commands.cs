@@ -5,8 +5,11 @@ namespace BlockRepl.Core;
 /// <summary>What an administrator asks of a resource.</summary>
 public abstract record AdminCommand
 {
-    /// <summary>Uses a disk; the host has opened it and answers for its facts.</summary>
-    public sealed record Attach(int Volume, BackingDisk Disk) : AdminCommand;
+    /// <summary>
+    /// Uses a disk; the host has opened it and answers for its facts. <paramref name="Survivors"/> is what it found of
+    /// a record that a process before this one kept, see <see cref="ICoreHost.BeginRecord"/>.
+    /// </summary>
+    public sealed record Attach(int Volume, BackingDisk Disk, SurvivingWrites? Survivors = null) : AdminCommand;
 
     public sealed record Detach(int Volume, bool Force) : AdminCommand;
 

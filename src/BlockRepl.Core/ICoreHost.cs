@@ -52,6 +52,22 @@ public interface ICoreHost
     /// </summary>
     void CloseDisk(int volume);
 
+    // ---- the record of writes under way, in memory that outlives the process; free if the volume has none ----
+
+    /// <summary>
+    /// A disk came up: the volume's record begins, empty. It ends with <see cref="CloseDisk"/>. If the process is
+    /// killed before, its successor hands what it finds to <see cref="AdminCommand.Attach"/>; after a power failure
+    /// there must be nothing. Each call below has its effect before it returns.
+    /// </summary>
+    void BeginRecord(int volume);
+
+    void RecordFacts(int volume, in RecordFacts facts);
+
+    /// <summary>Slots are small numbers; a slot holds one write.</summary>
+    void RecordWrite(int volume, int slot, in WriteRange write);
+
+    void ForgetWrite(int volume, int slot);
+
     // ---- streams ----
 
     /// <summary>While true the host accepts streams on the resource's own address (ResourceCore.OnStreamAccepted);

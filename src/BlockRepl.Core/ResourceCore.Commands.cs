@@ -37,7 +37,7 @@ public sealed partial class ResourceCore
         CommandResult answer = new(0, "the command ended without a result");
         IEnumerable<Func<bool>> steps = command switch
         {
-            AdminCommand.Attach c => RequireVolume(c.Volume).Attach(c.Disk, r => answer = r),
+            AdminCommand.Attach c => RequireVolume(c.Volume).Attach(c.Disk, c.Survivors, r => answer = r),
             AdminCommand.Detach c => Detach(RequireVolume(c.Volume), c.Force, r => answer = r),
             AdminCommand.Connect c => Connect(c, r => answer = r),
             AdminCommand.Disconnect c => Disconnect(c.Force, r => answer = r),

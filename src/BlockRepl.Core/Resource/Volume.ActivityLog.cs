@@ -115,6 +115,7 @@ internal sealed partial class Volume
                     _commit = CommitPhase.Block;
                     if (HasMetaData && !_commitFailed)
                     {
+                        NoteTransaction(ActivityLogBlock.TransactionNumber(_logBlock));
                         CommitWrite(Log!.NextTransactionOffset(Layout!), _logBlock);
                     }
 
@@ -159,6 +160,7 @@ internal sealed partial class Volume
         {
             long offset = Log.NextTransactionOffset(Layout!);
             Log.BuildEmptyTransaction(_logBlock);
+            NoteTransaction(ActivityLogBlock.TransactionNumber(_logBlock));
             WriteMeta(batch, offset, _logBlock);
             Counters.LogWrites++;
             yield return () => batch.IsDone;

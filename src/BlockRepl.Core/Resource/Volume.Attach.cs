@@ -14,7 +14,9 @@ internal sealed partial class Volume
     /// <summary>
     /// Reads the meta data, replays what a crash left, and brings the disk up. Ends with a result for the command.
     /// </summary>
-    public IEnumerable<Func<bool>> Attach(BackingDisk disk, Action<CommandResult> answer)
+    /// <param name="survivors">What a process that was killed left in the record of this volume, or null.</param>
+    public IEnumerable<Func<bool>> Attach(
+        BackingDisk disk, SurvivingWrites? survivors, Action<CommandResult> answer)
     {
         StateChangeResult begun = State.Disk != DiskState.Diskless
             ? StateChangeResult.NothingToDo
@@ -44,7 +46,7 @@ internal sealed partial class Volume
                 yield return wait;
             }
 
-            foreach (Func<bool> wait in LoadBitmap(ring, p => problem = p))
+            foreach (Func<bool> wait in LoadBitmap(ring, survivors, p => problem = p))
             {
                 yield return wait;
             }
@@ -139,7 +141,8 @@ internal sealed partial class Volume
     /// <summary>
     /// The bitmap as the crash left it plus the extents of the activity log, made durable; then a fresh ring.
     /// </summary>
-    private IEnumerable<Func<bool>> LoadBitmap(IoBatch ringBytes, Action<CommandResult> fail)
+    private IEnumerable<Func<bool>> LoadBitmap(
+        IoBatch ringBytes, SurvivingWrites? survivors, Action<CommandResult> fail)
     {
         bool wasPrimary = Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
         bool fullSync = Flags.HasFlag(SuperBlockFlags.FullSync) || _superBlock.SizeSectors == 0
@@ -170,7 +173,11 @@ internal sealed partial class Volume
             bitmap.LoadPage(page, pages.Data.AsSpan(page * OutOfSyncBitmap.PageBytes, OutOfSyncBitmap.PageBytes));
         }
 
-        MarkReplayed(bitmap, replay, wasPrimary);
+        if (wasPrimary && replay.Status == ReplayStatus.Replayed)
+        {
+            MarkReplayed(bitmap, replay, survivors);
+        }
+
         Bitmap = bitmap;
         int slots = Layout.Ring.ClipSlots(Options.Disk.ActivityLogExtents);
         Log = new ActivityLogSet(slots, Layout.Ring);
@@ -186,14 +193,22 @@ internal sealed partial class Volume
         }
     }
 
-    private void MarkReplayed(OutOfSyncBitmap bitmap, ReplayResult replay, bool wasPrimary)
+    private void MarkReplayed(OutOfSyncBitmap bitmap, ReplayResult replay, SurvivingWrites? survivors)
     {
-        if (!wasPrimary || replay.Status != ReplayStatus.Replayed)
+        ulong before = bitmap.SetCount;
+        if (survivors is not null && survivors.Fits(_superBlock.DeviceUuid, replay))
         {
+            foreach (WriteRange write in survivors.Writes)
+            {
+                bitmap.SetRange(write.Sector, (ulong)write.ByteCount);
+            }
+
+            LogLine(CoreLogLevel.Information,
+                $"the process before was killed with {survivors.Writes.Count} writes under way: "
+                + $"{bitmap.SetCount - before} blocks newly marked");
             return;
         }
 
-        ulong before = bitmap.SetCount;
         foreach (uint extent in replay.Extents)
         {
             bitmap.SetRange(
@@ -283,6 +298,7 @@ internal sealed partial class Volume
 
         SetUuids(Uuids.WithRole(State.Role == Role.Primary));
         LogSuspended = MaySuspendLog() && Log!.Reset();
+        BeginRecord();
         _host.DeviceChanged(Number);
     }
 
@@ -333,6 +349,7 @@ internal sealed partial class Volume
         Bitmap = null;
         Log = null;
         LogSuspended = false;
+        EndRecord();
         _superBlockDirty = false;
         _failedByError = _failedByRead = false;
         _host.CloseDisk(Number);

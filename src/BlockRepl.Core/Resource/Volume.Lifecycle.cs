@@ -131,14 +131,14 @@ internal sealed partial class Volume
             {
                 // It was frozen after it had reached this disk, and the peer's perhaps not.
                 Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
+                NoteUnsavedMarks();
                 _newUuidWanted = true;
                 Connection.Break(
                     ConnectionState.NetworkFailure,
                     "a write that was frozen is given up with the role: the blocks have to be resynchronised");
             }
 
-            request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
-            request.HeldLog = null;
+            GiveUpExtents(request);
             _active.Remove(request);
             Counters.ApplicationPending--;
             _host.CompleteRequest(request.Token, RequestError.ReadOnly);

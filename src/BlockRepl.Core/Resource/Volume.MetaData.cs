@@ -188,7 +188,11 @@ internal sealed partial class Volume
         }
 
         _bitmapBusy = false;
-        if (batch.Failed)
+        if (!batch.Failed)
+        {
+            NoteBitmapWritten();
+        }
+        else
         {
             // If the superblock can still be written it must not vouch for marks that are not there.
             SetFlag(SuperBlockFlags.FullSync, on: true);

@@ -179,6 +179,7 @@ internal sealed partial class Volume
             return !peer.WaitsForCommit;
         }
 
+        NotePeerWrites();
         Bitmap?.SetRange(peer.Sector, (ulong)peer.ByteCount);
         if (_movesMetaData)
         {

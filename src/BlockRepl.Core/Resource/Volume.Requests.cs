@@ -135,8 +135,7 @@ internal sealed partial class Volume
         if (request.HeldLog is not null && request.HeldLog != Log)
         {
             // It was frozen, and the disk went and came back: the log of now does not name its extents.
-            request.HeldLog.Release(request.FirstExtent, request.LastExtent);
-            request.HeldLog = null;
+            GiveUpExtents(request);
         }
 
         if (Log is null || !HasDisk || LogSuspended || request.HeldLog is not null)
@@ -152,10 +151,10 @@ internal sealed partial class Volume
         switch (Log.TryAcquire(request.FirstExtent, request.LastExtent, hitsOnly: false))
         {
             case AcquireResult.Hot:
-                request.HeldLog = Log;
+                TakeExtents(request);
                 return true;
             case AcquireResult.Pending:
-                request.HeldLog = Log;
+                TakeExtents(request);
                 request.WaitsForCommit = true;
                 return false;
             case AcquireResult.Starving:
@@ -439,8 +438,7 @@ internal sealed partial class Volume
         request.Answered = true;
         if (_core.Faults.ReleaseExtentAtAck && request.IsWrite)
         {
-            request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
-            request.HeldLog = null;
+            GiveUpExtents(request);
         }
 
         if (request.Replicated)
@@ -484,9 +482,9 @@ internal sealed partial class Volume
         if (request.IsWrite)
         {
             SettleBits(request);
-            request.HeldLog?.Release(request.FirstExtent, request.LastExtent);
             if (request.HeldLog is not null)
             {
+                GiveUpExtents(request);
                 _core.WakeBlocked();
             }
         }
@@ -507,6 +505,7 @@ internal sealed partial class Volume
             else
             {
                 Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount);
+                NoteUnsavedMarks();
             }
         }
         else if (both && request.PeerSetInSync)
@@ -523,6 +522,7 @@ internal sealed partial class Volume
     private void MarkOwnCopy(Request request)
     {
         ulong marked = (ulong)(Bitmap?.SetRange(request.Sector, (ulong)request.ByteCount) ?? 0);
+        NoteUnsavedMarks();
         _resyncFailedBits += IsSource ? marked : 0;
     }
 

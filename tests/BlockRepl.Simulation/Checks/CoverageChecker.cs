@@ -207,12 +207,29 @@ public sealed class CoverageChecker
         return hot;
     }
 
-    /// <summary>The extents that a restart of the process alone would find.</summary>
-    private static HashSet<uint> HotAtRestart(SimVolume volume)
+    /// <summary>
+    /// What a restart of the process alone would mark: the writes that the record names, or else whole extents.
+    /// </summary>
+    private static HashSet<uint> MarkAtRestart(SimVolume volume, SuperBlock superBlock, byte[] bits)
     {
         byte[] ring = new byte[volume.Layout.ActivityLogBytes];
         volume.Meta.ReadCurrent(volume.Layout.ActivityLogOffset, ring);
-        return [.. ActivityLogReplay.Replay(ring, volume.Layout.Ring.Stripes, volume.Layout.Ring.StripeSize4k).Extents];
+        ReplayResult log = ActivityLogReplay.Replay(ring, volume.Layout.Ring.Stripes, volume.Layout.Ring.StripeSize4k);
+        if (volume.Record?.Read() is not { } record || !record.Fits(superBlock.DeviceUuid, log))
+        {
+            return [.. log.Extents];
+        }
+
+        foreach (WriteRange write in record.Writes)
+        {
+            ulong end = write.Sector + ((ulong)write.ByteCount / 512);
+            for (ulong block = write.Sector / 8; block * 8 < end; block++)
+            {
+                bits[block / 8] |= (byte)(1 << (int)(block % 8));
+            }
+        }
+
+        return [];
     }
 
     private static SuperBlock? ReadSuperBlock(SimVolume volume, bool durable)
@@ -290,7 +307,7 @@ public sealed class CoverageChecker
             byte[] bits = new byte[(volume.Layout.MaxCapacitySectors + 63) / 64];
             volume.Meta.ReadCurrent(volume.Layout.BitmapOffset, bits);
             bool log = superBlock.NeedsReplay && superBlock.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator);
-            return new Marks(bits, log ? HotAtRestart(volume) : [], everything, "disk");
+            return new Marks(bits, log ? MarkAtRestart(volume, superBlock, bits) : [], everything, "disk");
         }
     }
 }

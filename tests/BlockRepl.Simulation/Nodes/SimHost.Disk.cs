@@ -85,7 +85,23 @@ public sealed partial class SimHost
         }
 
         Node.Volume(volume).IsOpen = false;
+        Node.Volume(volume).Record = null;
     }
+
+    public void BeginRecord(int volume) => Node.Volume(volume).Record = new SimRecord();
+
+    public void RecordFacts(int volume, in RecordFacts facts)
+    {
+        if (Node.Volume(volume).Record is { } record)
+        {
+            record.Facts = facts;
+        }
+    }
+
+    public void RecordWrite(int volume, int slot, in WriteRange write) =>
+        Node.Volume(volume).Record?.Put(slot, write);
+
+    public void ForgetWrite(int volume, int slot) => Node.Volume(volume).Record?.Remove(slot);
 
     public BufferHandle RentBuffer(int byteCount) => Buffers.Rent(byteCount, byCore: true);
 

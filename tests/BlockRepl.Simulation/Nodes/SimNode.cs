@@ -83,6 +83,7 @@ public sealed class SimNode
             {
                 if (power)
                 {
+                    volume.Record = null;
                     disk.PowerLoss();
                 }
                 else
@@ -120,7 +121,9 @@ public sealed class SimNode
         SimHost host = RunningHost;
         if (command is AdminCommand.Attach attach)
         {
-            Volume(attach.Volume).IsOpen = true;
+            SimVolume volume = Volume(attach.Volume);
+            volume.IsOpen = true;
+            command = attach with { Survivors = volume.Record?.Read() };
         }
 
         ulong token = _nextCommand++;

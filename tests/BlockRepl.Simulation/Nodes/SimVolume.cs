@@ -51,6 +51,9 @@ public sealed class SimVolume(int number, SimDisk data, SimDisk meta, BackingDis
         MetaDataLayout.Compute(facts, 1, 8, out MetaDataError error)
         ?? throw new SimulationException($"no layout for meta data: {error}");
 
+    /// <summary>What a killed process leaves for its successor.</summary>
+    public SimRecord? Record { get; set; }
+
     /// <summary>Handed to the core by an attach, and not closed by it.</summary>
     public bool IsOpen { get; set; }
 

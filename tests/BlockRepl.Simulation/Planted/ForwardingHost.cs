@@ -38,6 +38,15 @@ public class ForwardingHost(ICoreHost inner) : ICoreHost
 
     public virtual void CloseDisk(int volume) => Host.CloseDisk(volume);
 
+    public virtual void BeginRecord(int volume) => Host.BeginRecord(volume);
+
+    public virtual void RecordFacts(int volume, in RecordFacts facts) => Host.RecordFacts(volume, facts);
+
+    public virtual void RecordWrite(int volume, int slot, in WriteRange write) =>
+        Host.RecordWrite(volume, slot, write);
+
+    public virtual void ForgetWrite(int volume, int slot) => Host.ForgetWrite(volume, slot);
+
     public virtual void Listen(bool on) => Host.Listen(on);
 
     public virtual StreamId OpenStream() => Host.OpenStream();

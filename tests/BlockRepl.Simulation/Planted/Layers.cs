@@ -47,6 +47,19 @@ internal sealed class SkipDataFlush(ICoreHost inner) : ForwardingHost(inner)
         Host.After(50 * Duration.Microsecond, core => core.OnDiskDone(Host.NowNs, volume, token, IoError.None));
 }
 
+internal sealed class SkipRecord(ICoreHost inner) : ForwardingHost(inner)
+{
+    public override void RecordWrite(int volume, int slot, in WriteRange write)
+    {
+    }
+}
+
+internal sealed class ClaimExactRecord(ICoreHost inner) : ForwardingHost(inner)
+{
+    public override void RecordFacts(int volume, in RecordFacts facts) =>
+        base.RecordFacts(volume, facts with { IsExact = true });
+}
+
 /// <summary>The write itself happens a little later, from a copy.</summary>
 internal sealed class AnswerWritesEarly(ICoreHost inner) : ForwardingHost(inner)
 {

@@ -56,6 +56,8 @@ public static class PlantedBugs
             h => new RewritePacket(h, Command.WriteAck, NextBlock)),
         Bug("skip-bitmap-write", "bitmap pages are reported written and not written", h => new SkipBitmapWrite(h)),
         Bug("leaked-buffer", "one in fifty buffers is not given back", h => new LeakBuffer(h)),
+        Bug("lost-record", "writes under way are not recorded for a successor", h => new SkipRecord(h)),
+        Bug("exact-record", "the record always says that it is exact", h => new ClaimExactRecord(h)),
         new("release-extent-at-ack", "an extent leaves the activity log at the ack, not at the barrier ack")
         {
             Core = f => f.ReleaseExtentAtAck = true,
