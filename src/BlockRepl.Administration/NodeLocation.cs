@@ -21,6 +21,9 @@ public sealed record NodeLocation
 
     public string NbdSocketPath => Path.Combine(RunDirectory, "nbd.sock");
 
+    /// <summary>What a daemon leaves for the one that takes its place.</summary>
+    public string RecordFolder => Path.Combine(RunDirectory, "record");
+
     /// <summary>Locked by the daemon as long as it lives.</summary>
     public string LockPath => Path.Combine(RunDirectory, "blockrepld.lock");
 

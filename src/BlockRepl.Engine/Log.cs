@@ -29,6 +29,12 @@ internal static partial class Log
     [LoggerMessage(2007, LogLevel.Critical, "{Resource}: stopped by a defect: {Reason}\nThe last events:\n{Flight}")]
     public static partial void Fault(ILogger logger, string resource, string reason, string flight);
 
+    [LoggerMessage(
+        2010, LogLevel.Warning,
+        "{Resource}: volume {Volume}: no record of writes under way, so a crash of this process will cost more resync: "
+        + "{Reason}")]
+    public static partial void NoRecord(ILogger logger, string resource, int volume, string reason);
+
     [LoggerMessage(2008, LogLevel.Error, "{Resource}: an observer of the status failed: {Reason}")]
     public static partial void ObserverFailed(ILogger logger, string resource, string reason);
 }

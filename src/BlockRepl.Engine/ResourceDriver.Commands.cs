@@ -13,6 +13,9 @@ internal sealed partial class ResourceDriver
     private const int ErrorUnknownResource = 158;
     private const int ErrorInvalidRequest = 162;
 
+    /// <summary>Writes that may be under way besides those of one epoch.</summary>
+    private const int RecordSlotsBesides = 1024;
+
     private static readonly CommandResult Ended = new(ErrorUnknownResource, "the resource was taken down");
 
     private readonly Lock _commandLock = new();
@@ -93,10 +96,12 @@ internal sealed partial class ResourceDriver
 
     private async Task<CommandResult> AttachOpened(VolumeDevice device, VolumeDisks disks)
     {
-        var result = await ExecuteOnLoop(new AdminCommand.Attach(device.Volume, disks.Describe()), () =>
+        var (record, survivors) = OpenRecord(device);
+        var result = await ExecuteOnLoop(new AdminCommand.Attach(device.Volume, disks.Describe(), survivors), () =>
         {
             device.IsOpening = false;
             device.Disks = disks;
+            device.Record = record;
         }).ConfigureAwait(false);
         if (!result.Succeeded)
         {
@@ -110,6 +115,31 @@ internal sealed partial class ResourceDriver
         }
 
         return result;
+    }
+
+    /// <summary>
+    /// The record of this volume, and what a process before this one left in it. Without one a crash costs more resync,
+    /// nothing else.
+    /// </summary>
+    private (WriteRecordFile? Record, SurvivingWrites? Survivors) OpenRecord(VolumeDevice device)
+    {
+        if (Options.RecordFolder is not { } folder)
+        {
+            return (null, null);
+        }
+
+        try
+        {
+            Directory.CreateDirectory(folder);
+            var path = Path.Combine(folder, $"{Options.Resource.Name}-{device.Volume}");
+            var survivors = WriteRecordFile.Read(path);
+            return (WriteRecordFile.Open(path, Options.Resource.Net.MaxEpochSizeWrites + RecordSlotsBesides), survivors);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Log.NoRecord(_logger, Options.Resource.Name, device.Volume, e.Message);
+            return (null, null);
+        }
     }
 
     private Task<CommandResult> ExecuteOnLoop(AdminCommand command, Action? before = null)

@@ -89,7 +89,18 @@ internal sealed partial class ResourceDriver
         var device = _volumes[volume];
         device.Disks?.Close();
         device.Disks = null;
+        device.Record?.End();
+        device.Record?.Dispose();
+        device.Record = null;
     }
+
+    public void BeginRecord(int volume) => _volumes[volume].Record?.Begin();
+
+    public void RecordFacts(int volume, in RecordFacts facts) => _volumes[volume].Record?.SetFacts(facts);
+
+    public void RecordWrite(int volume, int slot, in WriteRange write) => _volumes[volume].Record?.Put(slot, write);
+
+    public void ForgetWrite(int volume, int slot) => _volumes[volume].Record?.Remove(slot);
 
     public void Listen(bool on)
     {

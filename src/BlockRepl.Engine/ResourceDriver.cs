@@ -223,6 +223,8 @@ internal sealed partial class ResourceDriver
             device.TellGone();
             device.Disks?.Close();
             device.Disks = null;
+            device.Record?.Dispose();
+            device.Record = null;
         }
 
         foreach (var stream in _streams.Values)

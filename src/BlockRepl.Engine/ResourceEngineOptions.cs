@@ -39,6 +39,12 @@ public sealed record ResourceEngineOptions
 
     public HandlerRunner? Handlers { get; init; }
 
+    /// <summary>
+    /// Folder, best in memory, for the records of writes under way: a process that follows a killed one then resyncs
+    /// these blocks only. Null: none are kept.
+    /// </summary>
+    public string? RecordFolder { get; init; }
+
     public RingBackend Backend { get; init; }
 
     /// <summary>

@@ -2,6 +2,7 @@ using BlockRepl.Core;
 using BlockRepl.FrontEnd;
 using BlockRepl.Platform.Buffers;
 using BlockRepl.Platform.Loop;
+using BlockRepl.Platform.Storage;
 
 namespace BlockRepl.Engine;
 
@@ -34,6 +35,9 @@ internal sealed class VolumeDevice : IVolumeDevice
 
     /// <summary>The opened disks, or null while detached.</summary>
     public VolumeDisks? Disks { get; set; }
+
+    /// <summary>Where a successor finds the writes under way; null if nothing is kept.</summary>
+    public WriteRecordFile? Record { get; set; }
 
     /// <summary>An attach is opening the disks right now.</summary>
     public bool IsOpening { get; set; }

@@ -23,6 +23,7 @@ internal sealed class EngineResourceFactory(NodeLocation location, ILoggerFactor
             LocalAddress = EndPointOf(configuration.Own),
             PeerAddress = EndPointOf(configuration.Peer),
             Handlers = handlers.RunAsync,
+            RecordFolder = location.RecordFolder,
         };
         return new EngineResource(ResourceEngine.Start(options, logger));
     }

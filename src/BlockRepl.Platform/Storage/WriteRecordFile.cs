@@ -1,0 +1,149 @@
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+using BlockRepl.Core;
+
+namespace BlockRepl.Platform.Storage;
+
+/// <summary>
+/// A volume's record of writes under way, as a mapped file: what was put there is there when the process is killed at
+/// the next instruction. It counts only as long as the machine runs that it was made on; the kernel's boot id tells.
+/// </summary>
+/// <remarks>
+/// Layout, native byte order: magic 8, boot id 16, device UUID 8, state 8 (transaction in the upper half, 1 = exact in
+/// the lower), number of slots 8, 16 unused; then the slots: sector 8, bytes 4, 1 = in use 4. What belongs together is
+/// stored with one instruction.
+/// </remarks>
+public sealed unsafe class WriteRecordFile : IDisposable
+{
+    private const ulong Magic = 0x3152_5457_4c50_5242; // "BRPLWTR1"
+    private const int BootIdBytes = 16;
+    private const int HeadBytes = 64;
+    private const int SlotBytes = 16;
+    private const ulong InUse = 1UL << 32;
+    private const string BootIdPath = "/proc/sys/kernel/random/boot_id";
+
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _base;
+    private readonly int _slots;
+    private bool _begun;
+    private bool _overflown;
+
+    private WriteRecordFile(MemoryMappedFile file, int slots)
+    {
+        _file = file;
+        _view = file.CreateViewAccessor(0, HeadBytes + ((long)slots * SlotBytes));
+        _slots = slots;
+        byte* address = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref address);
+        _base = address;
+    }
+
+    private ref ulong State => ref *(ulong*)(_base + 32);
+
+    /// <summary>What the process before left at this path; null if there is nothing that can be relied on.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static SurvivingWrites? Read(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        byte[] bytes = File.ReadAllBytes(path);
+        ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>(bytes);
+        bool valid = bytes.Length >= HeadBytes && words[0] == Magic
+            && bytes.AsSpan(8, BootIdBytes).SequenceEqual(BootId()) && (words[4] & 1) != 0
+            && words[5] == (ulong)(bytes.Length - HeadBytes) / SlotBytes;
+        if (!valid)
+        {
+            return null;
+        }
+
+        var writes = new List<WriteRange>();
+        for (int at = HeadBytes / 8; at + 1 < words.Length; at += SlotBytes / 8)
+        {
+            if ((words[at + 1] & InUse) != 0)
+            {
+                writes.Add(new WriteRange(words[at], (int)(uint)words[at + 1]));
+            }
+        }
+
+        return new SurvivingWrites(new RecordFacts(words[3], (uint)(words[4] >> 32), IsExact: true), writes);
+    }
+
+    /// <summary>Opens or makes the file; what is in it stays until <see cref="Begin"/>.</summary>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public static WriteRecordFile Open(string path, int slots)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(slots, 1);
+        long length = HeadBytes + ((long)slots * SlotBytes);
+        if (File.Exists(path) && new FileInfo(path).Length != length)
+        {
+            File.Delete(path);
+        }
+
+        return new WriteRecordFile(MemoryMappedFile.CreateFromFile(path, FileMode.OpenOrCreate, null, length), slots);
+    }
+
+    /// <summary>Empties it: it is about what comes now, and exact only when told so.</summary>
+    public void Begin()
+    {
+        Volatile.Write(ref State, 0);
+        new Span<byte>(_base + HeadBytes, _slots * SlotBytes).Clear();
+        BootId().CopyTo(new Span<byte>(_base + 8, BootIdBytes));
+        *(ulong*)(_base + 40) = (ulong)_slots;
+        Volatile.Write(ref *(ulong*)_base, Magic);
+        _begun = true;
+        _overflown = false;
+    }
+
+    /// <summary>What was begun ended in order: nothing is left for a successor.</summary>
+    public void End()
+    {
+        if (_begun)
+        {
+            Volatile.Write(ref State, 0);
+        }
+    }
+
+    public void SetFacts(in RecordFacts facts)
+    {
+        bool exact = facts.IsExact && !_overflown;
+        *(ulong*)(_base + 24) = facts.DeviceUuid;
+        Volatile.Write(ref State, ((ulong)facts.Transaction << 32) | (exact ? 1UL : 0));
+    }
+
+    /// <summary>More writes than slots make the record inexact for good.</summary>
+    public void Put(int slot, in WriteRange write)
+    {
+        if (slot >= _slots)
+        {
+            _overflown = true;
+            Volatile.Write(ref State, State & ~1UL);
+            return;
+        }
+
+        ulong* words = (ulong*)(_base + HeadBytes + ((long)slot * SlotBytes));
+        words[0] = write.Sector;
+        Volatile.Write(ref words[1], (uint)write.ByteCount | InUse);
+    }
+
+    public void Remove(int slot)
+    {
+        if (slot < _slots)
+        {
+            Volatile.Write(ref *(ulong*)(_base + HeadBytes + ((long)slot * SlotBytes) + 8), 0);
+        }
+    }
+
+    /// <summary>Lets go of the mapping; the file stays for a successor.</summary>
+    public void Dispose()
+    {
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _file.Dispose();
+    }
+
+    private static byte[] BootId() => Guid.Parse(File.ReadAllText(BootIdPath)).ToByteArray();
+}
