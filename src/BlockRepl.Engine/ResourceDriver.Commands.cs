@@ -133,7 +133,8 @@ internal sealed partial class ResourceDriver
             Directory.CreateDirectory(folder);
             var path = Path.Combine(folder, $"{Options.Resource.Name}-{device.Volume}");
             var survivors = WriteRecordFile.Read(path);
-            return (WriteRecordFile.Open(path, Options.Resource.Net.MaxEpochSizeWrites + RecordSlotsBesides), survivors);
+            var slots = Options.Resource.Net.MaxEpochSizeWrites + RecordSlotsBesides;
+            return (WriteRecordFile.Open(path, slots), survivors);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
