@@ -36,6 +36,7 @@ package_of() {
         drbdmeta) echo drbd-utils ;;
         ip) echo iproute2 ;;
         qemu-system-x86_64) echo qemu-system-x86 ;;
+        qemu-system-aarch64) echo qemu-system-arm ;;
         cpio) echo cpio ;;
         modprobe) echo kmod ;;
         xz) echo xz-utils ;;

@@ -1,0 +1,162 @@
+using System.Globalization;
+using BlockRepl.Nodes;
+using Xunit;
+
+namespace BlockRepl.Interop.Tests.Devices;
+
+/// <summary>
+/// Devices of the kernel that this machine's kernel does not have, in a guest: by our C library alone, and with two
+/// daemons of ours in one guest, a file system on the device and a daemon that is killed.
+/// </summary>
+[Trait("Category", "Interop")]
+public sealed class DeviceScripts
+{
+    private const int Kills = 3;
+    private const long DiskBytes = 96 << 20;
+
+    private const string Prepare =
+        """
+        mkdir -p /run/a /run/b /mnt /etc
+        cat >/etc/drbd.conf <<\END
+        resource r0 {
+          net { protocol C; }
+          device /dev/drbd0; meta-disk internal;
+          on a { disk /dev/vdb; address 127.0.0.1:7788; }
+          on b { disk /dev/vdc; address 127.0.0.1:7789; }
+        }
+        END
+        cat >/bin/br <<\END
+        node=$1; shift
+        LD_LIBRARY_PATH=/opt exec /opt/blockrepl --node $node --run-dir /run/$node --config /etc/drbd.conf "$@"
+        END
+        cat >/bin/begin <<\END
+        dev=/dev; [ $1 = a ] || dev=/dev/$1
+        export LD_LIBRARY_PATH=/opt
+        setsid /opt/blockrepld --node $1 --run-dir /run/$1 --config /etc/drbd.conf --frontend $2 --dev-dir $dev \
+          >>/run/$1.log 2>&1 &
+        echo $! >/run/$1.pid
+        for i in $(seq 300); do br $1 status >/dev/null 2>&1 && exit 0; usleep 100000; done
+        cat /run/$1.log; exit 1
+        END
+        cat >/bin/writer <<\END
+        i=0
+        while [ ! -e /run/stop ]; do
+          begin=$(cut -d' ' -f1 /proc/uptime)
+          dd if=/dev/urandom of=/mnt/f$((i % 8)) bs=64k count=1 conv=fsync 2>/dev/null || { echo FAILED; exit 1; }
+          (cd /mnt; md5sum f$((i % 8)) >/run/sum$((i % 8)))
+          echo $begin $(cut -d' ' -f1 /proc/uptime)
+          i=$((i + 1))
+        done
+        echo ended
+        END
+        chmod +x /bin/br /bin/begin /bin/writer
+        br a create-md --force r0 && br b create-md --force r0
+        """;
+
+    [Theory]
+    [InlineData("6.1", "nbd")]
+    [InlineData("6.12", "nbd", "ublk")]
+    [InlineData("6.12-arm64", "nbd", "ublk")]
+    public void The_c_library_makes_devices_serves_them_dies_and_takes_them_over(
+        string series, params string[] frontEnds)
+    {
+        using DeviceGuest guest = DeviceGuest.Start(series);
+        foreach (string frontEnd in frontEnds)
+        {
+            string output = guest.Do($"/opt/{frontEnd}_test kernel");
+            Assert.Contains($"{frontEnd}: passed with the kernel", output);
+            Note($"{series} {output.Replace('\n', ' ')}");
+        }
+
+        guest.Do("cd /tmp && /opt/ring_test && /opt/device_test && /opt/digest_test", 300);
+    }
+
+    [Theory]
+    [InlineData("6.1", "nbd")]
+    [InlineData("6.12", "nbd")]
+    [InlineData("6.12", "ublk")]
+    public void A_mounted_file_system_outlives_daemons_that_are_killed(string series, string frontEnd) =>
+        Play(series, frontEnd);
+
+    [Fact]
+    [Trait("Time", "Short")]
+    public void A_mounted_file_system_outlives_daemons_that_are_killed_short() => Play("6.12", "ublk");
+
+    private static void Play(string series, string frontEnd)
+    {
+        using DeviceGuest guest = DeviceGuest.Start(series, 2, DiskBytes);
+        try
+        {
+            Mount(guest, frontEnd);
+            GuestResult refused = guest.Run("br a secondary r0");
+            Assert.Equal(11, refused.ExitCode);
+            Assert.Contains("is mounted on /mnt", refused.Output);
+
+            guest.Do("writer >/run/writer.out 2>&1 &");
+            for (int i = 0; i < Kills; i++)
+            {
+                int written = Lines(guest);
+                Poll.Until(() => Lines(guest) > written + 5, "writes to go on", 60);
+                guest.Do("kill -9 $(cat /run/a.pid)");
+                guest.Do($"begin a {frontEnd} && br a up r0 && br a wait-connect r0 && br a primary r0");
+            }
+
+            int last = Lines(guest);
+            Poll.Until(() => Lines(guest) > last + 5, "writes to go on", 60);
+            guest.Do("touch /run/stop");
+            Poll.Until(() => guest.Do("tail -n 1 /run/writer.out") == "ended", "the writer to end", 60);
+            Note($"{series} {frontEnd}: {Kills} kills, longest write {LongestWrite(guest):F1} s");
+            Finish(guest);
+        }
+        catch (Exception error) when (error is not TimeoutException and not IOException)
+        {
+            throw new InvalidOperationException(
+                error.Message + "\n" + guest.Run("tail -n 40 /run/a.log /run/b.log; dmesg | tail -n 20").Output, error);
+        }
+    }
+
+    private static void Mount(DeviceGuest guest, string frontEnd)
+    {
+        guest.Do(Prepare);
+        guest.Do($"begin a {frontEnd} && begin b {frontEnd} && br a up r0 && br b up r0 && br a wait-connect r0");
+        guest.Do("br a primary --force r0");
+        Assert.StartsWith(
+            frontEnd == "nbd" ? "/dev/nbd" : "/dev/ublkb", guest.Do("readlink /dev/drbd/by-res/r0/0"));
+        Assert.Equal("1024", guest.Do("cat /sys/block/$(basename $(readlink /dev/drbd0))/queue/max_sectors_kb"));
+        guest.Do("/opt/mke2fs -q -t ext4 /dev/drbd0 && mount -t ext4 /dev/drbd0 /mnt");
+        guest.Do("mkdir /mnt/d && cp /bin/busybox /opt/* /mnt/d && cd /mnt && md5sum d/* >/run/sums && sync");
+        guest.Do("rm /mnt/d/*_test && fstrim /mnt && sed -i /_test/d /run/sums");
+    }
+
+    /// <summary>The files are whole; the other node has them too.</summary>
+    private static void Finish(DeviceGuest guest)
+    {
+        guest.Do("cd /mnt && md5sum -c /run/sums /run/sum?");
+        guest.Do("umount /mnt && /opt/e2fsck -fn /dev/drbd0");
+        Poll.Until(
+            () => guest.Do("br a status").Contains("UpToDate/UpToDate", StringComparison.Ordinal), "the resync", 60);
+        guest.Do("br a secondary r0 && ! ls /dev/drbd0");
+        guest.Do("br b primary r0 && /opt/e2fsck -fn /dev/b/drbd0 && mount -t ext4 /dev/b/drbd0 /mnt");
+        guest.Do("cd /mnt && md5sum -c /run/sums /run/sum? && cd / && umount /mnt && br b secondary r0");
+        guest.Do("br a down r0 && br b down r0");
+        Assert.Equal("", guest.Do("ls /dev | grep ublkb || true"));
+        Assert.DoesNotContain("I/O error", guest.Do("dmesg"), StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static int Lines(DeviceGuest guest)
+    {
+        string text = guest.Do("cat /run/writer.out");
+        Assert.DoesNotContain("FAILED", text);
+        return text.Count(c => c == '\n');
+    }
+
+    private static double LongestWrite(DeviceGuest guest) => guest.Do("grep '\\.' /run/writer.out").Split('\n')
+        .Select(line => line.Split(' ').Select(t => double.Parse(t, CultureInfo.InvariantCulture)).ToArray())
+        .Max(times => times[1] - times[0]);
+
+    private static void Note(string line)
+    {
+        string path = Path.Combine(Programs.RepositoryRoot, "artifacts", "interop", "devices.txt");
+        File.AppendAllText(path, $"{DateTime.UtcNow:yyyy-MM-dd HH:mm} {line}\n");
+    }
+}
