@@ -1,6 +1,6 @@
-using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using BlockRepl.Core;
+using Mono.Unix.Native;
 
 namespace BlockRepl.Platform.Storage;
 
@@ -11,7 +11,8 @@ namespace BlockRepl.Platform.Storage;
 /// <remarks>
 /// Layout, native byte order: magic 8, boot id 16, device UUID 8, state 8 (transaction in the upper half, 1 = exact in
 /// the lower), number of slots 8, 16 unused; then the slots: sector 8, bytes 4, 1 = in use 4. What belongs together is
-/// stored with one instruction.
+/// stored with one instruction. The mapping is our own: the framework's flushes itself when it goes, which the kernel
+/// refuses (EBUSY) to a process that has locked its memory.
 /// </remarks>
 public sealed unsafe class WriteRecordFile : IDisposable
 {
@@ -22,21 +23,18 @@ public sealed unsafe class WriteRecordFile : IDisposable
     private const ulong InUse = 1UL << 32;
     private const string BootIdPath = "/proc/sys/kernel/random/boot_id";
 
-    private readonly MemoryMappedFile _file;
-    private readonly MemoryMappedViewAccessor _view;
     private readonly byte* _base;
+    private readonly ulong _length;
     private readonly int _slots;
     private bool _begun;
     private bool _overflown;
+    private bool _disposed;
 
-    private WriteRecordFile(MemoryMappedFile file, int slots)
+    private WriteRecordFile(nint address, ulong length, int slots)
     {
-        _file = file;
-        _view = file.CreateViewAccessor(0, HeadBytes + ((long)slots * SlotBytes));
+        _base = (byte*)address;
+        _length = length;
         _slots = slots;
-        byte* address = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref address);
-        _base = address;
     }
 
     private ref ulong State => ref *(ulong*)(_base + 32);
@@ -83,7 +81,18 @@ public sealed unsafe class WriteRecordFile : IDisposable
             File.Delete(path);
         }
 
-        return new WriteRecordFile(MemoryMappedFile.CreateFromFile(path, FileMode.OpenOrCreate, null, length), slots);
+        using FileStream file = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        file.SetLength(length);
+        nint address = Syscall.mmap(
+            0,
+            (ulong)length,
+            MmapProts.PROT_READ | MmapProts.PROT_WRITE,
+            MmapFlags.MAP_SHARED,
+            (int)file.SafeFileHandle.DangerousGetHandle(),
+            0);
+        return address != Syscall.MAP_FAILED
+            ? new WriteRecordFile(address, (ulong)length, slots)
+            : throw new IOException($"{path}: cannot be mapped: {Stdlib.GetLastError()}");
     }
 
     /// <summary>Empties it: it is about what comes now, and exact only when told so.</summary>
@@ -140,9 +149,11 @@ public sealed unsafe class WriteRecordFile : IDisposable
     /// <summary>Lets go of the mapping; the file stays for a successor.</summary>
     public void Dispose()
     {
-        _view.SafeMemoryMappedViewHandle.ReleasePointer();
-        _view.Dispose();
-        _file.Dispose();
+        if (!_disposed)
+        {
+            _disposed = true;
+            _ = Syscall.munmap((nint)_base, _length);
+        }
     }
 
     private static byte[] BootId() => Guid.Parse(File.ReadAllText(BootIdPath)).ToByteArray();
