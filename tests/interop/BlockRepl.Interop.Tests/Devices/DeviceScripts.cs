@@ -27,12 +27,12 @@ public sealed class DeviceScripts
         END
         cat >/bin/br <<\END
         node=$1; shift
-        LD_LIBRARY_PATH=/br exec /br/blockrepl --node $node --run-dir /run/$node --config /etc/drbd.conf "$@"
+        LD_LIBRARY_PATH=/usr/bin exec /usr/bin/blockrepl --node $node --run-dir /run/$node --config /etc/drbd.conf "$@"
         END
         cat >/bin/begin <<\END
         dev=/dev; [ $1 = a ] || dev=/dev/$1
-        export LD_LIBRARY_PATH=/br
-        setsid /br/blockrepld --node $1 --run-dir /run/$1 --config /etc/drbd.conf --frontend $2 --dev-dir $dev \
+        export LD_LIBRARY_PATH=/usr/bin
+        setsid /usr/bin/blockrepld --node $1 --run-dir /run/$1 --config /etc/drbd.conf --frontend $2 --dev-dir $dev \
           >>/run/$1.log 2>&1 &
         echo $! >/run/$1.pid
         for i in $(seq 300); do br $1 status >/dev/null 2>&1 && exit 0; usleep 100000; done
@@ -63,12 +63,12 @@ public sealed class DeviceScripts
         using DeviceGuest guest = DeviceGuest.Start(series);
         foreach (string frontEnd in frontEnds)
         {
-            string output = guest.Do($"/br/{frontEnd}_test kernel");
+            string output = guest.Do($"/usr/bin/{frontEnd}_test kernel");
             Assert.Contains($"{frontEnd}: passed with the kernel", output);
             Note($"{series} {output.Replace('\n', ' ')}");
         }
 
-        guest.Do("cd /tmp && /br/ring_test && /br/device_test && /br/digest_test", 300);
+        guest.Do("cd /tmp && /usr/bin/ring_test && /usr/bin/device_test && /usr/bin/digest_test", 300);
     }
 
     [Theory]
@@ -123,8 +123,8 @@ public sealed class DeviceScripts
         Assert.StartsWith(
             frontEnd == "nbd" ? "/dev/nbd" : "/dev/ublkb", guest.Do("readlink /dev/drbd/by-res/r0/0"));
         Assert.Equal("1024", guest.Do("cat /sys/block/$(basename $(readlink /dev/drbd0))/queue/max_sectors_kb"));
-        guest.Do("/br/mke2fs -q -t ext4 /dev/drbd0 && mount -t ext4 /dev/drbd0 /mnt");
-        guest.Do("mkdir /mnt/d && cp /bin/busybox /br/* /mnt/d && cd /mnt && md5sum d/* >/run/sums && sync");
+        guest.Do("/usr/bin/mke2fs -q -t ext4 /dev/drbd0 && mount -t ext4 /dev/drbd0 /mnt");
+        guest.Do("mkdir /mnt/d && cp /bin/busybox /usr/bin/* /mnt/d && cd /mnt && md5sum d/* >/run/sums && sync");
         guest.Do("rm /mnt/d/*_test && fstrim /mnt && sed -i /_test/d /run/sums");
     }
 
@@ -132,11 +132,11 @@ public sealed class DeviceScripts
     private static void Finish(DeviceGuest guest)
     {
         guest.Do("cd /mnt && md5sum -c /run/sums /run/sum?");
-        guest.Do("umount /mnt && /br/e2fsck -fn /dev/drbd0");
+        guest.Do("umount /mnt && /usr/bin/e2fsck -fn /dev/drbd0");
         Poll.Until(
             () => guest.Do("br a status").Contains("UpToDate/UpToDate", StringComparison.Ordinal), "the resync", 60);
         guest.Do("br a secondary r0 && ! ls /dev/drbd0");
-        guest.Do("br b primary r0 && /br/e2fsck -fn /dev/b/drbd0 && mount -t ext4 /dev/b/drbd0 /mnt");
+        guest.Do("br b primary r0 && /usr/bin/e2fsck -fn /dev/b/drbd0 && mount -t ext4 /dev/b/drbd0 /mnt");
         guest.Do("cd /mnt && md5sum -c /run/sums /run/sum? && cd / && umount /mnt && br b secondary r0");
         guest.Do("br a down r0 && br b down r0");
         Assert.Equal("", guest.Do("ls /dev | grep ublkb || true"));
