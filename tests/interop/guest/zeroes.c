@@ -3,24 +3,32 @@
  *
  *   zeroes DEVICE FROM LENGTH unmap|keep
  *
- * unmap: its space may be given up; keep: it stays allocated.
+ * unmap: its space may be given up, if the device can do that; keep: it stays allocated.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+static int zero(int file, int mode, char **range)
+{
+    return fallocate(file, mode | FALLOC_FL_KEEP_SIZE, strtoll(range[0], 0, 0), strtoll(range[1], 0, 0));
+}
+
 int main(int argc, char **argv)
 {
-    int file, mode;
+    int file, failed;
 
     if (argc != 5)
         return 2;
-    mode = strcmp(argv[4], "unmap") ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
     file = open(argv[1], O_RDWR);
-    if (file < 0 || fallocate(file, mode | FALLOC_FL_KEEP_SIZE, strtoll(argv[2], 0, 0), strtoll(argv[3], 0, 0))) {
+    failed = file < 0 || zero(file, strcmp(argv[4], "unmap") ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE, argv + 2);
+    if (failed && errno == EOPNOTSUPP)
+        failed = zero(file, FALLOC_FL_ZERO_RANGE, argv + 2);
+    if (failed) {
         perror(argv[1]);
         return 1;
     }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
 using BlockRepl.Nodes;
+using Xunit;
 
 namespace BlockRepl.Interop.Tests;
 
@@ -13,8 +14,8 @@ internal sealed class BlockReplHost : Host, IDisposable
     private readonly string _folder;
     private FailingDisk? _failingDisk;
 
-    public BlockReplHost(NetworkSegment segment, string folder, Disks disks)
-        : base(disks)
+    public BlockReplHost(NetworkSegment segment, string folder, Disks disks, string handlerRecord)
+        : base(disks, handlerRecord)
     {
         _segment = segment;
         _folder = folder;
@@ -31,8 +32,15 @@ internal sealed class BlockReplHost : Host, IDisposable
         _failingDisk?.Control ?? throw new InvalidOperationException("the script did not ask for DisksCanFail");
 
     /// <summary>Puts something below the first disk that lets it fail.</summary>
-    public void LetDiskFail() =>
+    public void LetDiskFail()
+    {
+        if (Tool.Find("qemu-storage-daemon") is null || !File.Exists("/dev/fuse"))
+        {
+            Assert.Skip("needs qemu-storage-daemon and FUSE: a disk that can be made to fail");
+        }
+
         _failingDisk = new FailingDisk(Disks.Paths[Disks.Small], Path.Combine(_folder, "failing"));
+    }
 
     public override string DiskPath(int disk) =>
         disk == Disks.Small && _failingDisk is not null ? _failingDisk.Path : Disks.Paths[disk];
@@ -62,7 +70,18 @@ internal sealed class BlockReplHost : Host, IDisposable
     public override Load StartLoad(LoadShape shape, int seed, int volume = 0) =>
         new NbdLoad(Node.NbdSocket, $"r0/{volume}", shape, seed);
 
-    public override void PowerOff() => Node.Kill();
+    /// <summary>With the daemon goes what it left for its successor: that is in memory.</summary>
+    public override void PowerOff()
+    {
+        Node.Kill();
+        if (Directory.Exists(_location.RecordFolder))
+        {
+            Directory.Delete(_location.RecordFolder, recursive: true);
+        }
+    }
+
+    /// <summary>Ends the daemon without any warning; the machine keeps its power.</summary>
+    public void KillDaemon() => Node.Kill();
 
     public override void PowerOn() => Node.Start();
 
@@ -86,11 +105,7 @@ internal sealed class BlockReplHost : Host, IDisposable
 
         _failingDisk?.Dispose();
         _failingDisk = null;
-        if (Directory.Exists(Configuration.HandlerFolder))
-        {
-            Directory.Delete(Configuration.HandlerFolder, recursive: true);
-        }
-
+        File.Delete(HandlerRecord);
         Disks.Clear();
     }
 
@@ -129,7 +144,7 @@ internal sealed class BlockReplHost : Host, IDisposable
     public override IDisposable HoldOpen() => new NbdClient(Node.NbdSocket, "r0/0");
 
     public override string[] HandlersCalled() =>
-        File.Exists(Configuration.HandlerRecord) ? File.ReadAllLines(Configuration.HandlerRecord) : [];
+        File.Exists(HandlerRecord) ? File.ReadAllLines(HandlerRecord) : [];
 
     private bool Succeeds(Action<NbdClient> request)
     {
@@ -151,6 +166,7 @@ internal sealed class BlockReplHost : Host, IDisposable
 
     public void Dispose()
     {
+        File.Delete(HandlerRecord);
         Node.Dispose();
         _failingDisk?.Dispose();
     }

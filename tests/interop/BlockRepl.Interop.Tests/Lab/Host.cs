@@ -6,8 +6,14 @@ namespace BlockRepl.Interop.Tests;
 /// One of the two nodes, in words that are the same for both, so that a script can be played with the roles exchanged.
 /// Commands are drbdadm's; the volume is 0 unless one is given.
 /// </summary>
-internal abstract class Host(Disks disks)
+internal abstract class Host(Disks disks, string handlerRecord)
 {
+    /// <summary>
+    /// In a guest that waits for a processor drbdadm gives a step up too soon; a kernel has transient states; and that
+    /// the last client has closed the device (-12) is noticed a moment later.
+    /// </summary>
+    private static readonly string[] PassingReasons = ["did not terminate within", "transient state", "(-12)"];
+
     /// <summary>Its name in drbd.conf and in messages.</summary>
     public abstract string Name { get; }
 
@@ -23,8 +29,18 @@ internal abstract class Host(Disks disks)
     /// <summary>Runs a command on resource r0 and lets it fail.</summary>
     public abstract ToolResult Try(string command, params string[] options);
 
+    /// <summary>Repeats a command that is refused for a reason that passes by itself.</summary>
     /// <exception cref="InvalidOperationException">The command was refused.</exception>
-    public string Do(string command, params string[] options) => Try(command, options).OrThrow().Output;
+    public string Do(string command, params string[] options)
+    {
+        ToolResult result = Try(command, options);
+        for (int again = 0; again < 20 && PassingReasons.Any(r => Says(result, r)); again++)
+        {
+            result = Try(command, options);
+        }
+
+        return result.OrThrow().Output;
+    }
 
     /// <summary>Begins to write until it is stopped, the device fails, or the node has no power.</summary>
     public abstract Load StartLoad(LoadShape shape, int seed, int volume = 0);
@@ -66,7 +82,10 @@ internal abstract class Host(Disks disks)
     /// <summary>Opens the device for writing, as a mount does, until it is disposed of.</summary>
     public abstract IDisposable HoldOpen();
 
-    /// <summary>The handlers that wrote to <see cref="Configuration.HandlerRecord"/>, in their order.</summary>
+    /// <summary>A file of the node's own, below the same path on both.</summary>
+    public string HandlerRecord { get; } = handlerRecord;
+
+    /// <summary>The handlers that wrote to <see cref="HandlerRecord"/>, in their order.</summary>
     public abstract string[] HandlersCalled();
 
     /// <summary>Reads from the device as an application does.</summary>
@@ -89,31 +108,17 @@ internal abstract class Host(Disks disks)
 
     public abstract void EndSilence();
 
-    /// <summary>In a guest that waits for a processor drbdadm gives a step up too soon.</summary>
-    public void Up() => DoWhenReady("up", "did not terminate within");
+    public void Up() => Do("up");
 
-    public void Down() => DoWhenReady("down", "transient state");
+    public void Down() => Do("down");
 
     public void Primary() => Do("primary");
 
-    /// <summary>The end of the last client is noticed a moment later.</summary>
-    public void Secondary() => DoWhenReady("secondary", "(-12)");
+    public void Secondary() => Do("secondary");
 
     public void Connect() => Do("connect");
 
     public void Disconnect() => Do("disconnect");
-
-    /// <summary>Repeats a command that is refused for a reason that passes by itself.</summary>
-    private void DoWhenReady(string command, string passingReason)
-    {
-        ToolResult result = Try(command);
-        for (int again = 0; again < 20 && result.Everything.Contains(passingReason, StringComparison.Ordinal); again++)
-        {
-            result = Try(command);
-        }
-
-        result.OrThrow();
-    }
 
     /// <summary>Writes so many times with each stream and waits for the end.</summary>
     public void Write(LoadShape shape, int seed, int volume = 0)
@@ -127,4 +132,7 @@ internal abstract class Host(Disks disks)
 
     public void WaitFor(Func<HostStatus, bool> condition, string what, int seconds = 60, int volume = 0) =>
         Poll.Until(() => condition(Status(volume)), $"{what} on {Name}", seconds, () => $"{Name}: {Status(volume)}");
+
+    private static bool Says(ToolResult result, string reason) =>
+        !result.Succeeded && result.Everything.Contains(reason, StringComparison.Ordinal);
 }

@@ -4,7 +4,8 @@ using BlockRepl.Nodes;
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>A guest with the kernel's DRBD and drbd-utils.</summary>
-internal sealed class KernelHost(string name, Guest guest, Disks disks) : Host(disks), IDisposable
+internal sealed class KernelHost(string name, Guest guest, Disks disks, string handlerRecord)
+    : Host(disks, handlerRecord), IDisposable
 {
     private string _configuration = "";
 
@@ -101,7 +102,7 @@ internal sealed class KernelHost(string name, Guest guest, Disks disks) : Host(d
     public override IDisposable HoldOpen() => new Holder(guest);
 
     public override string[] HandlersCalled() =>
-        guest.Run($"cat {Configuration.HandlerRecord} 2>/dev/null").Output
+        guest.Run($"cat {HandlerRecord} 2>/dev/null").Output
             .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     public void Dispose() => guest.Dispose();
@@ -140,7 +141,7 @@ internal sealed class KernelHost(string name, Guest guest, Disks disks) : Host(d
         touch /tmp/load.stop
         rm -f /tmp/load.out
         ip link set eth0 up
-        rm -rf /tmp/handlers-*
+        rm -f /tmp/*-handlers
         arp -d 10.77.0.1 2>/dev/null
         timeout 20 drbdsetup down r0 2>/dev/null
         rm -f /tmp/load.stop

@@ -1,24 +1,25 @@
 using BlockRepl.Nodes;
 using Xunit;
 
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: CollectionBehavior(MaxParallelThreads = 2)]
 [assembly: AssemblyFixture(typeof(BlockRepl.Interop.Tests.Laboratory))]
 
 namespace BlockRepl.Interop.Tests;
 
 /// <summary>
-/// The segment and the two nodes that all scripts of a run use. It is set up by the first script that asks for it; the
-/// guest stays on between scripts unless one cut its power. With BLOCKREPL_INTEROP_PEERS=kernels a second guest takes
-/// the place of our daemon: what do two kernels do in the same script?
+/// The benches of a run, as many as there are scripts at one time: most of a script is waiting for time-outs. With
+/// BLOCKREPL_INTEROP_PEERS=kernels a second guest takes the place of our daemon: what do two kernels do in the same
+/// script?
 /// </summary>
 public sealed class Laboratory : IDisposable
 {
     private static readonly string[] NeededPrograms =
         ["qemu-system-x86_64", "ip", "tcpdump", "tshark"];
 
-    private string? _folder;
-    private NetworkSegment? _segment;
-    private Guest? _guest;
+    private readonly Lock _lock = new();
+    private readonly Stack<Bench> _idle = [];
+    private GuestImage? _image;
+    private int _benches;
 
     /// <summary>
     /// 6.1 or 6.12: which of Debian 12's kernels; from the environment variable BLOCKREPL_INTEROP_KERNEL.
@@ -28,25 +29,28 @@ public sealed class Laboratory : IDisposable
     internal static bool HasTwoKernels { get; } =
         Environment.GetEnvironmentVariable("BLOCKREPL_INTEROP_PEERS") == "kernels";
 
-    internal string Folder => _folder!;
-
-    internal NetworkSegment Segment => _segment!;
-
-    internal Guest Guest => _guest!;
-
-    /// <summary>Our daemon, or a second kernel in its place.</summary>
-    internal Host BlockRepl { get; private set; } = null!;
-
-    internal KernelHost Kernel { get; private set; } = null!;
-
-    /// <summary>Skips the test if a tool, a privilege or the network is missing.</summary>
-    internal void Open()
+    /// <summary>
+    /// A bench that nobody uses. Skips the test if a tool, a privilege or the network is missing.
+    /// </summary>
+    internal Bench Take()
     {
-        if (_guest is not null)
+        lock (_lock)
         {
-            return;
+            _image ??= FindImage();
+            return _idle.TryPop(out Bench? bench) ? bench : new Bench(_image, ++_benches);
         }
+    }
 
+    internal void Return(Bench bench)
+    {
+        lock (_lock)
+        {
+            _idle.Push(bench);
+        }
+    }
+
+    private static GuestImage FindImage()
+    {
         if (Environment.UserName != "root")
         {
             Assert.Skip("needs root: network namespaces and taps");
@@ -60,32 +64,20 @@ public sealed class Laboratory : IDisposable
             }
         }
 
-        GuestImage image = GuestImage.Get(Series);
-        _folder = Directory.CreateTempSubdirectory("interop-").FullName;
-        _segment = new NetworkSegment(HasTwoKernels);
-        Kernel = AddGuest(image, new Guest.Place("kernel", 2, NetworkSegment.Tap));
-        _guest = Kernel.Guest;
-        BlockRepl = HasTwoKernels
-            ? AddGuest(image, new Guest.Place("blockrepl", 1, NetworkSegment.SecondTap))
-            : new BlockReplHost(_segment, _folder, new Disks(_folder, "ours"));
-    }
+        if (NetworkSegment.WhyImpossible() is { } reason)
+        {
+            Assert.Skip("needs network namespaces and taps: " + reason);
+        }
 
-    private KernelHost AddGuest(GuestImage image, Guest.Place place)
-    {
-        var disks = new Disks(_folder!, place.HostName + "-disk");
-        var guest = new Guest(_segment!, place, image, Path.Combine(_folder!, place.HostName), disks.Paths);
-        return new KernelHost(place.HostName, guest, disks);
+        return GuestImage.Get(Series);
     }
 
     /// <summary>Ends what it started.</summary>
     public void Dispose()
     {
-        (BlockRepl as IDisposable)?.Dispose();
-        Kernel?.Dispose();
-        _segment?.Dispose();
-        if (_folder is not null)
+        foreach (Bench bench in _idle)
         {
-            Directory.Delete(_folder, recursive: true);
+            bench.Dispose();
         }
     }
 }

@@ -19,10 +19,11 @@ internal sealed class NetworkSegment : IDisposable
     private readonly string _ip = Tool.Find("ip")!;
     private readonly bool _joinsGuests;
 
-    public NetworkSegment(bool joinsGuests)
+    /// <param name="number">Each of a process has another.</param>
+    public NetworkSegment(int number, bool joinsGuests)
     {
         _joinsGuests = joinsGuests;
-        Name = $"interop-{Environment.ProcessId}";
+        Name = $"interop-{Environment.ProcessId}-{number}";
         Tool.Run(_ip, "netns", "add", Name).OrThrow();
         Ip("link", "set", "lo", "up");
         Ip("tuntap", "add", Tap, "mode", "tap");
@@ -42,6 +43,21 @@ internal sealed class NetworkSegment : IDisposable
         Ip("addr", "add", OurAddress + "/24", "dev", Tap);
         Ip("-6", "addr", "add", OurAddress6 + "/64", "dev", Tap, "nodad");
         Ip("link", "set", Tap, "up");
+    }
+
+    /// <summary>What this machine says if it has no network namespaces or no taps; null: it has.</summary>
+    public static string? WhyImpossible()
+    {
+        string ip = Tool.Find("ip")!;
+        string name = $"interop-{Environment.ProcessId}-probe";
+        ToolResult result = Tool.Run(ip, "netns", "add", name);
+        if (result.Succeeded)
+        {
+            result = Tool.Run(ip, "-n", name, "tuntap", "add", Tap, "mode", "tap");
+            Tool.Run(ip, "netns", "del", name);
+        }
+
+        return result.Succeeded ? null : result.Everything.Trim();
     }
 
     /// <summary>The namespace, as <c>ip netns</c> names it.</summary>

@@ -22,7 +22,7 @@ internal sealed class Scenario : IDisposable
 
     private static readonly string[] Evidence = ["capture.pcap", "drbd.conf", "blockrepl/log"];
 
-    private readonly Laboratory _laboratory;
+    private readonly Bench _bench;
     private readonly HashSet<string> _allowed = [];
     private readonly HashSet<string> _expected = [];
     private readonly List<string> _knownFaults = [];
@@ -32,12 +32,12 @@ internal sealed class Scenario : IDisposable
     private int _seed = 100;
     private Capture? _capture;
 
-    private Scenario(Laboratory laboratory, Side primary, Configuration configuration)
+    private Scenario(Bench bench, Side primary, Configuration configuration)
     {
-        _laboratory = laboratory;
+        _bench = bench;
         Configuration = configuration;
-        BlockRepl = laboratory.BlockRepl;
-        Kernel = laboratory.Kernel;
+        BlockRepl = bench.BlockRepl;
+        Kernel = bench.Kernel;
         (Primary, Secondary) = primary == Side.BlockRepl ? (BlockRepl, (Host)Kernel) : (Kernel, BlockRepl);
     }
 
@@ -51,7 +51,7 @@ internal sealed class Scenario : IDisposable
 
     public KernelHost Kernel { get; }
 
-    public NetworkSegment Segment => _laboratory.Segment;
+    public NetworkSegment Segment => _bench.Segment;
 
     public Configuration Configuration { get; private set; }
 
@@ -61,8 +61,8 @@ internal sealed class Scenario : IDisposable
     /// <summary>Plays a script; the folder with what was kept of a failure is named in the exception.</summary>
     public static void Play(Laboratory laboratory, Side primary, Configuration configuration, Action<Scenario> script)
     {
-        laboratory.Open();
-        using var scenario = new Scenario(laboratory, primary, configuration);
+        Bench bench = laboratory.Take();
+        using var scenario = new Scenario(bench, primary, configuration);
         string name = TestContext.Current.TestMethod?.MethodName ?? "script";
         try
         {
@@ -76,6 +76,10 @@ internal sealed class Scenario : IDisposable
             Record.Add(name, configuration.Setup, primary, "FAILED", scenario._clock.Elapsed);
             string kept = scenario.Keep($"{name}-{primary}-{configuration.Setup}", e);
             throw new InvalidOperationException($"{e.Message}\nkept in {kept}\n{scenario.Told()}", e);
+        }
+        finally
+        {
+            laboratory.Return(bench);
         }
     }
 
@@ -275,7 +279,7 @@ internal sealed class Scenario : IDisposable
 
     /// <summary>Size of the replicated device, as the kernel knows it.</summary>
     public long DeviceBytes(int volume = 0) => long.Parse(
-        _laboratory.Guest.Run($"cat /sys/block/drbd{volume}/size").OrThrow(), CultureInfo.InvariantCulture) * 512;
+        _bench.Guest.Run($"cat /sys/block/drbd{volume}/size").OrThrow(), CultureInfo.InvariantCulture) * 512;
 
     /// <summary>A configuration of its own for one node, which has no resource up.</summary>
     public void ConfigureOne(Host host, Func<Configuration, Configuration> change) =>
@@ -301,14 +305,14 @@ internal sealed class Scenario : IDisposable
     private void Prepare()
     {
         Segment.Mend();
-        _consoleStart = _laboratory.Guest.ConsoleLength;
+        _consoleStart = _bench.Guest.ConsoleLength;
         AtOnce(host => host.Clear());
         if (Configuration.DisksCanFail)
         {
             (BlockRepl as BlockReplHost)?.LetDiskFail();
         }
 
-        _capture = new Capture(Segment, Path.Combine(_laboratory.Folder, "capture.pcap"));
+        _capture = new Capture(Segment, Path.Combine(_bench.Folder, "capture.pcap"));
         Configure();
         Note("both nodes run");
     }
@@ -323,7 +327,7 @@ internal sealed class Scenario : IDisposable
     private void Check()
     {
         _capture!.Stop();
-        string kernelLog = _laboratory.Guest.ConsoleSince(_consoleStart);
+        string kernelLog = _bench.Guest.ConsoleSince(_consoleStart);
         string[] troubles = [.. kernelLog.Split('\n').Where(
             line => SignsOfTrouble.Any(t => line.Contains(t, StringComparison.Ordinal))
                 && !_knownFaults.Any(f => line.Contains(f, StringComparison.Ordinal)))];
@@ -348,8 +352,8 @@ internal sealed class Scenario : IDisposable
         string folder = Path.Combine(Programs.RepositoryRoot, "artifacts", "interop", "failed", Record.FileName(name));
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "story"), Told() + "\n\n" + cause);
-        File.WriteAllText(Path.Combine(folder, "kernel.log"), _laboratory.Guest.ConsoleSince(_consoleStart));
-        foreach (string file in Evidence.Select(f => Path.Combine(_laboratory.Folder, f)))
+        File.WriteAllText(Path.Combine(folder, "kernel.log"), _bench.Guest.ConsoleSince(_consoleStart));
+        foreach (string file in Evidence.Select(f => Path.Combine(_bench.Folder, f)))
         {
             if (File.Exists(file))
             {

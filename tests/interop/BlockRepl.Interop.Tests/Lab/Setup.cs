@@ -61,14 +61,12 @@ internal sealed record Configuration
     /// <summary>Whether data are sent without a digest; only then P_ZEROES may be.</summary>
     public bool WithoutDigest { get; init; }
 
-    /// <summary>A handlers section in which each of these writes its name to <see cref="HandlerRecord"/>.</summary>
+    /// <summary>Stands for <see cref="Host.HandlerRecord"/>, which each bench has its own of.</summary>
+    private const string HandlerRecord = "HANDLER-RECORD";
+
+    /// <summary>A handlers section in which each of these writes its name to the node's record of them.</summary>
     public static string RecordHandlers(params string[] handlers) =>
-        "handlers { " + string.Concat(handlers.Select(
-            h => $"{h} \"mkdir -p {HandlerFolder}; echo {h} >>{HandlerRecord}\"; ")) + "}";
-
-    public static string HandlerFolder { get; } = $"/tmp/handlers-{Environment.ProcessId}";
-
-    public static string HandlerRecord { get; } = HandlerFolder + "/called";
+        "handlers { " + string.Concat(handlers.Select(h => $"{h} \"echo {h} >>{HandlerRecord}\"; ")) + "}";
 
     /// <summary>The same text for both nodes.</summary>
     public string Text(Host blockRepl, Host kernel) =>
@@ -84,7 +82,7 @@ internal sealed record Configuration
                 {{ResourceDisk()}}
                 {{Disk}}
             }
-            {{Sections}}
+            {{Sections.Replace(HandlerRecord, blockRepl.HandlerRecord, StringComparison.Ordinal)}}
             on blockrepl {
                 {{Volumes(blockRepl.DiskPath, OurBackingDisk ?? BackingDisk)}}
                 address {{Address(NetworkSegment.OurAddress, NetworkSegment.OurAddress6)}};

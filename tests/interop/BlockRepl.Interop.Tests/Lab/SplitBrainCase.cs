@@ -21,12 +21,12 @@ public sealed partial record SplitBrainCase(
 
     /// <summary>Notes what was seen in the same format: artifacts/interop/split-brain.txt.</summary>
     public void Record(string result) =>
-        File.AppendAllText(
-            Path.Combine(Programs.RepositoryRoot, "artifacts", "interop", "split-brain.txt"),
+        Interop.Tests.Record.Note(
+            "split-brain.txt",
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{Policies} | {OldWrites} {YoungWrites} | {PrimariesLeft} {(DevicesAreOpen ? "open" : "closed")} "
-                + $"| {result}\n"));
+                + $"| {result}"));
 
     /// <summary>
     /// Whether it ended as recorded. The order of handlers says nothing: ours start at the same time. And who gives up
@@ -58,8 +58,8 @@ public sealed partial record SplitBrainCase(
             Connection == now.Connection && Role == now.Role && Called.SetEquals(now.Called);
 
         public bool ComesLate(Node now, Node other) =>
-            Connection == "StandAlone" && now.Connection == "WFConnection" && other.Connection == "StandAlone"
-            && Role == now.Role && now.Called.IsSubsetOf(Called);
+            Connection is "StandAlone" or "WFConnection" && now.Connection == "WFConnection"
+            && other.Connection == "StandAlone" && Role == now.Role && now.Called.IsSubsetOf(Called);
     }
 
     private static SplitBrainCase Parse(string line)

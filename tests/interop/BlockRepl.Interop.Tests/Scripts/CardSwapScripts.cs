@@ -8,21 +8,18 @@ public sealed class CardSwapScripts(Laboratory laboratory)
 {
     private static readonly string[] Stripes = ["--al-stripes=4", "--al-stripe-size-kB=64"];
 
-    public static TheoryData<Side, bool, bool> Layouts { get; } = new()
-    {
-        { Side.BlockRepl, false, false }, { Side.Kernel, false, false }, { Side.BlockRepl, true, false },
-        { Side.Kernel, true, false }, { Side.BlockRepl, false, true }, { Side.Kernel, false, true },
-    };
+    public static TheoryData<Side, bool, bool, Setup> Layouts { get; } = MakeLayouts();
 
     /// <param name="external">The meta data are on a disk of their own.</param>
     /// <param name="stripes">The activity log has stripes.</param>
     [Theory]
     [MemberData(nameof(Layouts))]
-    public void A_crashed_Primarys_disk_is_recovered_by_the_other_software(Side primary, bool external, bool stripes)
+    public void A_crashed_Primarys_disk_is_recovered_by_the_other_software(
+        Side primary, bool external, bool stripes, Setup setup)
     {
         var configuration = new Configuration
         {
-            Setup = Setup.Careful, BackingDisk = Disks.Large, MetaDisk = external ? Disks.Meta : null,
+            Setup = setup, BackingDisk = Disks.Large, MetaDisk = external ? Disks.Meta : null,
             Net = Configuration.QuickToNotice,
         };
         Scenario.Play(laboratory, primary, configuration, s =>
@@ -55,5 +52,24 @@ public sealed class CardSwapScripts(Laboratory laboratory)
             s.Write();
             s.MustBeEqual();
         });
+    }
+
+    private static TheoryData<Side, bool, bool, Setup> MakeLayouts()
+    {
+        var layouts = new TheoryData<Side, bool, bool, Setup>();
+        foreach (Setup setup in new[] { Setup.Careful, Setup.Boards })
+        {
+            foreach ((bool external, bool stripes) in new[] { (false, false), (true, false), (false, true) })
+            {
+                foreach (Side side in new[] { Side.BlockRepl, Side.Kernel })
+                {
+                    var row = new TheoryDataRow<Side, bool, bool, Setup>(side, external, stripes, setup);
+                    bool isShort = setup == Setup.Boards && !external && !stripes;
+                    layouts.Add(isShort ? Variants.InShortChoice(row) : row);
+                }
+            }
+        }
+
+        return layouts;
     }
 }

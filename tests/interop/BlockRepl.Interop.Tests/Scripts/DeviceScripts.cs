@@ -7,7 +7,7 @@ namespace BlockRepl.Interop.Tests;
 public sealed class DeviceScripts(Laboratory laboratory)
 {
     [Theory]
-    [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
+    [MemberData(nameof(Variants.AllTwoShort), MemberType = typeof(Variants))]
     public void Discards_are_replicated_and_a_thin_resync_repeats_them(Side primary, Setup setup)
     {
         var configuration = new Configuration { Setup = setup, Disk = "rs-discard-granularity 65536;" };

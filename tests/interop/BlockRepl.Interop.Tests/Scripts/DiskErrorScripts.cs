@@ -28,8 +28,13 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
         { Side.Kernel, "pass_on", Setup.Careful },
     };
 
+    public static TheoryData<Side, string, Setup> PoliciesDetachShort { get; } =
+    [
+        .. Policies.Select(r => r.Data).Select(d => d.Item2 == "detach" ? Variants.InShortChoice(Row(d)) : Row(d)),
+    ];
+
     [Theory]
-    [MemberData(nameof(Policies))]
+    [MemberData(nameof(PoliciesDetachShort))]
     public void A_write_error_under_the_Primary(Side primary, string policy, Setup setup) =>
         Play(primary, policy, setup, s =>
         {
@@ -96,6 +101,9 @@ public sealed class DiskErrorScripts(Laboratory laboratory)
             MustWrite(s, BadOffset * 2);
             return failing;
         }, isGone: true);
+
+    private static TheoryDataRow<Side, string, Setup> Row((Side Primary, string Policy, Setup Setup) data) =>
+        new(data.Primary, data.Policy, data.Setup);
 
     private static void MustWrite(Scenario s, long offset) =>
         Assert.True(s.Primary.TryWrite(offset, BlockBytes, Pattern), "the write has failed");

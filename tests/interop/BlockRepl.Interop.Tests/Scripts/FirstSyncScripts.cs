@@ -7,8 +7,7 @@ namespace BlockRepl.Interop.Tests;
 public sealed class FirstSyncScripts(Laboratory laboratory)
 {
     [Theory]
-    [Trait("Time", "Short")]
-    [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
+    [MemberData(nameof(Variants.AllTwoShort), MemberType = typeof(Variants))]
     public void A_new_pair_connects_and_syncs_and_then_holds_the_same_whatever_is_written(Side primary, Setup setup) =>
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup }, s =>
         {

@@ -28,7 +28,7 @@ public sealed class LocalDiskScripts(Laboratory laboratory)
         });
 
     [Theory]
-    [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
+    [MemberData(nameof(Variants.AllTwoShort), MemberType = typeof(Variants))]
     public void A_Secondary_that_lost_its_disk_gets_what_it_missed(Side primary, Setup setup) =>
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup }, s =>
         {

@@ -14,8 +14,7 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
     private const int NoticeSeconds = 2 + 2 + 2 + 14;
 
     [Theory]
-    [Trait("Time", "Short")]
-    [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
+    [MemberData(nameof(Variants.AllTwoShort), MemberType = typeof(Variants))]
     public void A_cut_link_is_noticed_and_what_was_written_meanwhile_follows(Side primary, Setup setup) =>
         Play(primary, setup, s =>
         {

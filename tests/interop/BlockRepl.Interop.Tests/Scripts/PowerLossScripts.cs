@@ -17,8 +17,7 @@ public sealed class PowerLossScripts(Laboratory laboratory)
     private const long TouchedKiB = 7 * ExtentKiB;
 
     [Theory]
-    [Trait("Time", "Short")]
-    [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
+    [MemberData(nameof(Variants.AllTwoShort), MemberType = typeof(Variants))]
     public void A_crashed_Primary_knows_by_its_activity_log_what_may_differ(Side primary, Setup setup) =>
         Play(primary, setup, s =>
         {
@@ -41,6 +40,31 @@ public sealed class PowerLossScripts(Laboratory laboratory)
             s.MustBeEqual();
             MustHaveWhatWasAnswered(s, load);
         });
+
+    /// <summary>Ours only: with a kernel the module goes when the machine goes.</summary>
+    [Theory]
+    [InlineData(Setup.Boards)]
+    [InlineData(Setup.Careful)]
+    public void A_Primary_whose_daemon_alone_was_killed_resyncs_the_writes_under_way(Setup setup)
+    {
+        Assert.SkipWhen(Laboratory.HasTwoKernels, "a script for our daemon");
+        Play(Side.BlockRepl, setup, s =>
+        {
+            using Load load = s.StartLoadAndSeeIt(InSixExtents);
+            ((BlockReplHost)s.Primary).KillDaemon();
+            s.Segment.Cut();
+            s.Primary.PowerOn();
+            s.Primary.Up();
+            s.Primary.WaitFor(h => h.Disk is "UpToDate" or "Consistent", "attached disk");
+            long marked = s.Primary.Status().OutOfSyncKiB;
+            s.Note($"{marked} KiB are marked, {s.DifferentBlocks().Count} blocks really differ");
+            Assert.InRange(marked, 0, ExtentKiB - 1);
+            s.Segment.Mend();
+            s.WaitConnected();
+            s.MustBeEqual();
+            MustHaveWhatWasAnswered(s, load);
+        });
+    }
 
     [Theory]
     [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]

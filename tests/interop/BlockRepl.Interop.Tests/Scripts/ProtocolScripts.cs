@@ -53,6 +53,7 @@ public sealed class ProtocolScripts(Laboratory laboratory)
     }
 
     [Theory]
+    [Trait("Time", "Short")]
     [InlineData(Side.BlockRepl)]
     [InlineData(Side.Kernel)]
     public void When_the_network_is_congested_protocol_A_pulls_ahead_and_catches_up(Side primary)

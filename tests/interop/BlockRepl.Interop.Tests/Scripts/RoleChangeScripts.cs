@@ -45,7 +45,7 @@ public sealed class RoleChangeScripts(Laboratory laboratory)
         });
 
     [Theory]
-    [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
+    [MemberData(nameof(Variants.AllTwoShort), MemberType = typeof(Variants))]
     public void After_a_crash_of_the_Primary_the_other_takes_over_with_all_that_was_answered(
         Side primary, Setup setup) =>
         Scenario.Play(laboratory, primary, new Configuration { Setup = setup, Net = Configuration.QuickToNotice }, s =>

@@ -22,8 +22,7 @@ public sealed class SoakScripts(Laboratory laboratory)
     ];
 
     [Theory]
-    [Trait("Time", "Short")]
-    [InlineData(Setup.Boards)]
+    [InlineData(Setup.Boards, Traits = ["Time", "Short"])]
     [InlineData(Setup.Careful)]
     public void After_many_bad_days_the_disks_are_equal_and_verify_finds_nothing(Setup setup)
     {

@@ -10,6 +10,7 @@ namespace BlockRepl.Interop.Tests;
 [Trait("Category", "Interop")]
 public sealed class SplitBrainTableScripts(Laboratory laboratory)
 {
+    private const string InShortChoice = "after-sb-0pri discard-younger-primary";
     private const string QuickToMeet = "ping-int 2; timeout 19; connect-int 2;";
 
     /// <summary>
@@ -23,7 +24,13 @@ public sealed class SplitBrainTableScripts(Laboratory laboratory)
         return [.. sides.SelectMany(side => SplitBrainCase.All.Index()
             .Where(c => c.Item.PrimariesLeft == primaries
                 && (!onlyNew || c.Item.Result == SplitBrainCase.Unknown))
-            .Select(c => (side, c.Index, c.Item.Policies)))];
+            .Select(c => Row(side, c.Index, c.Item.Policies)))];
+    }
+
+    private static TheoryDataRow<Side, int, string> Row(Side side, int number, string policies)
+    {
+        var row = new TheoryDataRow<Side, int, string>(side, number, policies);
+        return policies == InShortChoice ? Variants.InShortChoice(row) : row;
     }
 
     [Theory]
