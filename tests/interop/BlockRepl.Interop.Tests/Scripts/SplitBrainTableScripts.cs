@@ -84,6 +84,12 @@ public sealed class SplitBrainTableScripts(Laboratory laboratory)
         (Host old, Host young) = (s.Primary, s.Secondary);
         s.CreateInSync();
         s.Write();
+
+        // A write of which it is not known yet that it is durable on the other would count as a change: now it is.
+        young.Disconnect();
+        young.Connect();
+        s.WaitConnected();
+        s.MustBeEqual();
         s.Segment.Cut();
         s.WaitApart();
         Write(old, what.OldWrites, seed: 500);
