@@ -36,6 +36,12 @@ internal abstract class Host(Disks disks, string handlerRecord)
         ToolResult result = Try(command, options);
         for (int again = 0; again < 20 && PassingReasons.Any(r => Says(result, r)); again++)
         {
+            if (command == "up")
+            {
+                // Half of it may be done.
+                Try("down");
+            }
+
             result = Try(command, options);
         }
 
