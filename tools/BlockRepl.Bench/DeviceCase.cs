@@ -5,7 +5,8 @@ namespace BlockRepl.Bench;
 /// <param name="Disk">
 /// Options of the disk section besides those that let a resync run as fast as it can.
 /// </param>
-internal sealed record DeviceCase(string Name, string Net, string Disk)
+/// <param name="FrontEnd">Which device fio writes to; none: the NBD socket.</param>
+internal sealed record DeviceCase(string Name, string Net, string Disk, string FrontEnd = "none")
 {
     private const string NoFlushes = "disk-flushes no; md-flushes no;";
 
@@ -17,6 +18,12 @@ internal sealed record DeviceCase(string Name, string Net, string Disk)
 
     public static IEnumerable<DeviceCase> Others(bool quick)
     {
+        foreach (string frontEnd in FrontEnds())
+        {
+            DeviceCase socket = Case("C", "md5", "");
+            yield return socket with { Name = $"{socket.Name}, {frontEnd} device", FrontEnd = frontEnd };
+        }
+
         yield return Case("C", "none", "");
         if (quick)
         {
@@ -30,6 +37,14 @@ internal sealed record DeviceCase(string Name, string Net, string Disk)
         }
 
         yield return Case("A", "md5", NoFlushes);
+    }
+
+    /// <summary>The kinds of devices that can be made here: by root, as far as this kernel has the drivers.</summary>
+    private static IEnumerable<string> FrontEnds()
+    {
+        (string Name, string Driver)[] all =
+            [("ublk", "/dev/ublk-control"), ("nbd", "/dev/nbd0"), ("fuse", "/dev/fuse")];
+        return all.Where(one => Environment.IsPrivilegedProcess && File.Exists(one.Driver)).Select(one => one.Name);
     }
 
     private static DeviceCase Case(string protocol, string digest, string disk)

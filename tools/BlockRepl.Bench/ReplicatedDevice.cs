@@ -9,7 +9,7 @@ namespace BlockRepl.Bench;
 internal sealed record DeviceResult(
     string Name, Figure[] Figures, double ResyncBytesPerSecond, long PrimaryKiB, long SecondaryKiB);
 
-/// <summary>Our device through NBD: two daemons on this machine.</summary>
+/// <summary>Our device, through NBD or as a block device: two daemons on this machine.</summary>
 internal sealed class ReplicatedDevice : IDevice
 {
     private readonly TwoNodes _nodes;
@@ -24,6 +24,7 @@ internal sealed class ReplicatedDevice : IDevice
         {
             Net = wanted.Net,
             DiskBytes = diskBytes,
+            FrontEnd = wanted.FrontEnd,
 
             // A fixed rate beyond what any disk can do: the controller's slow start and c-max-rate are not measured.
             Disk = $"c-plan-ahead 0; resync-rate 4000M; c-min-rate 0; al-extents 1237; {wanted.Disk}",
@@ -41,8 +42,13 @@ internal sealed class ReplicatedDevice : IDevice
 
     public string Name { get; }
 
-    public Figure Measure(Workload workload, double seconds) =>
-        Fio.Measure(workload, seconds, _deviceBytes, "--ioengine=nbd", "--uri=" + _nodes.Left.NbdUri);
+    public Figure Measure(Workload workload, double seconds)
+    {
+        string[] target = _nodes.Options.FrontEnd == "none"
+            ? ["--ioengine=nbd", "--uri=" + _nodes.Left.NbdUri]
+            : ["--ioengine=libaio", "--direct=1", "--filename=" + _nodes.Left.Device];
+        return Fio.Measure(workload, seconds, _deviceBytes, target);
+    }
 
     /// <summary>Sync and memory after the load; both disks must have become equal.</summary>
     public DeviceResult Finish(Figure[] figures)
