@@ -39,7 +39,7 @@ internal static partial class Log
 
     [LoggerMessage(
         3022, LogLevel.Error, "fuse: {Volume}: the kernel speaks version {Major}.{Minor} of FUSE, 7.28 is needed")]
-    public static partial void FuseTooOld(ILogger logger, string volume, ulong major, ulong minor);
+    public static partial void FuseTooOld(ILogger logger, string volume, uint major, uint minor);
 
     [LoggerMessage(3023, LogLevel.Information, "fuse: {Device}, left by an earlier daemon, was removed")]
     public static partial void FuseLeftOver(ILogger logger, string device);
@@ -48,4 +48,7 @@ internal static partial class Log
         3024, LogLevel.Warning,
         "fuse: {Device}, left by an earlier daemon, is still open ({Holder}); it is dead, and goes when it is closed")]
     public static partial void FuseLeftOpen(ILogger logger, string device, string holder);
+
+    [LoggerMessage(3025, LogLevel.Warning, "fuse: if this daemon dies the device of {Volume} dies with it: {Reason}")]
+    public static partial void FuseNotKept(ILogger logger, string volume, string reason);
 }

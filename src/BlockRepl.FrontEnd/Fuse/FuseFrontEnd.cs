@@ -6,10 +6,20 @@ namespace BlockRepl.FrontEnd.Fuse;
 
 /// <summary>
 /// Devices for kernels with neither ublk nor nbd: each volume is a file, served through /dev/fuse and mounted over a
-/// file of the same name in the state directory, with a loop device on top.
+/// file of the same name in the state directory, with a loop device on top. A keeper process holds the descriptors, so
+/// that the kernel waits for the next daemon when this one dies.
 /// </summary>
-public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd
+public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 {
+    /// <summary>Requests of a dead daemon wait so long for the next one; then they fail.</summary>
+    private static readonly TimeSpan WaitForDaemon = TimeSpan.FromSeconds(120);
+
+    private readonly Lock _lock = new();
+
+    /// <summary>Files of a dead daemon's devices that somebody has open.</summary>
+    private readonly HashSet<string> _waiting = new(StringComparer.Ordinal);
+    private DescriptorKeeper? _keeper;
+
     public string Name => "fuse";
 
     public bool IsUsable(out string why)
@@ -21,35 +31,51 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd
         return why.Length == 0;
     }
 
+    /// <summary>A device that is in use stays, if it was kept: the next <see cref="Open"/> takes it over.</summary>
     public void CleanUp(string stateDirectory)
     {
+        _keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory));
         foreach (var (number, file) in LoopDevice.FindOver(stateDirectory))
         {
             var device = LoopDevice.PathOf(number);
-            if (LoopDevice.Detach(number, file, force: true) == 0)
+            var holder = DeviceHolders.Find(device)?.Words;
+            if (holder is not null && _keeper is not null && _keeper.Has(Path.GetFileName(file)))
+            {
+                Log.DeviceWaits(logger, device, holder, file);
+                _waiting.Add(file);
+            }
+            else if (Remove(number, file))
             {
                 Log.FuseLeftOver(logger, device);
             }
             else
             {
-                Log.FuseLeftOpen(logger, device, DeviceHolders.Find(device)?.Words ?? "not known by whom");
+                Log.FuseLeftOpen(logger, device, holder ?? "not known by whom");
             }
         }
 
-        foreach (var point in MountTable.PointsIn(stateDirectory).ToArray())
+        foreach (var point in MountTable.PointsIn(stateDirectory).Except(_waiting).ToArray())
         {
             _ = FuseMount.Unmount(point);
         }
 
         if (Directory.Exists(stateDirectory))
         {
-            Directory.Delete(stateDirectory, recursive: true);
+            DeleteFiles(stateDirectory);
         }
     }
 
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options)
     {
         var file = Path.Combine(options.StateDirectory, volume.Name.Replace('/', '-'));
+        lock (_lock)
+        {
+            if (_waiting.Contains(file) && TakeOver(volume, file) is { } old)
+            {
+                return old;
+            }
+        }
+
         try
         {
             Directory.CreateDirectory(options.StateDirectory);
@@ -60,16 +86,101 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd
             throw new DeviceNodeException(e.Message);
         }
 
-        var node = new FuseNode(file, new FuseSession(volume, logger), volume);
+        var session = new FuseSession(volume, logger);
+        var node = new FuseNode(file, session, volume, Drop);
         try
         {
             node.Make(options);
-            return node;
         }
         catch
         {
             node.Dispose();
             throw;
+        }
+
+        Keep(node, session, volume, options.StateDirectory);
+        return node;
+    }
+
+    public void Dispose() => _keeper?.Dispose();
+
+    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
+
+    /// <summary>Nobody answers for the file: what waits for it shall fail, then the loop device can go.</summary>
+    private static bool Remove(int number, string file)
+    {
+        _ = FuseMount.Abort(file);
+        return LoopDevice.Detach(number, file, force: true) == 0;
+    }
+
+    /// <summary>A file that waits for its server is not touched.</summary>
+    private void DeleteFiles(string stateDirectory)
+    {
+        foreach (var file in Directory.GetFileSystemEntries(stateDirectory))
+        {
+            if (!_waiting.Contains(file) && file != KeeperPath(stateDirectory))
+            {
+                _keeper?.Drop(Path.GetFileName(file));
+                File.Delete(file);
+            }
+        }
+    }
+
+    /// <summary>Null: the device is dead after all.</summary>
+    private FuseNode? TakeOver(IVolumeDevice volume, string file)
+    {
+        var found = LoopDevice.FindOver(Path.GetDirectoryName(file)!).Where(one => one.File == file).ToArray();
+        if (found.Length == 1 && _keeper!.TryGet(Path.GetFileName(file), out var descriptor))
+        {
+            var node = new FuseNode(file, new FuseSession(volume, logger), volume, Drop);
+            node.TakeOver(descriptor, found[0].Number);
+            _waiting.Remove(file);
+            Log.DeviceTakenOver(logger, node.Path, volume.Name);
+            return node;
+        }
+
+        foreach (var (number, _) in found)
+        {
+            Remove(number, file);
+        }
+
+        _ = FuseMount.Unmount(file);
+        _waiting.Remove(file);
+        return null;
+    }
+
+    private void Keep(FuseNode node, FuseSession session, IVolumeDevice volume, string stateDirectory)
+    {
+        if (!session.CanResend)
+        {
+            Log.FuseNotKept(logger, volume.Name, "this kernel cannot give requests again (6.9 can)");
+            return;
+        }
+
+        try
+        {
+            lock (_lock)
+            {
+                _keeper ??= DescriptorKeeper.Start(KeeperPath(stateDirectory), WaitForDaemon);
+                node.KeepIn(_keeper);
+            }
+        }
+        catch (KernelDeviceException error)
+        {
+            Log.FuseNotKept(logger, volume.Name, error.Message);
+            lock (_lock)
+            {
+                _keeper?.Dispose();
+                _keeper = null; // the next device starts another
+            }
+        }
+    }
+
+    private void Drop(string name)
+    {
+        lock (_lock)
+        {
+            _keeper?.Drop(name);
         }
     }
 }

@@ -4,13 +4,16 @@ using BlockRepl.Platform.Devices;
 namespace BlockRepl.FrontEnd.Fuse;
 
 /// <summary>A volume's file and the loop device over it.</summary>
-internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice volume) : IDeviceNode
+/// <param name="removed">Is told the file's name when the device has gone for good.</param>
+internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice volume, Action<string> removed)
+    : IDeviceNode
 {
     private const int Busy = 16;
 
-    /// <summary>How long the volume's loop may take to answer, and a session to end.</summary>
+    /// <summary>How long a session may take to end.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
+    private MessageChannel? _channel;
     private int _number = -1;
     private bool _mounted;
     private bool _serving;
@@ -25,7 +28,7 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
             FuseMount.TryMount(file, volume.Name, FuseSession.MaxTransferBytes, out var descriptor),
             $"mounting {file} (FUSE)");
         _mounted = true;
-        var facts = Serve(new MessageChannel(volume.Loop, volume.Buffers, descriptor, session));
+        var facts = Serve(descriptor, again: false);
         var loop = new LoopDeviceOptions(facts.LogicalBlockBytes, options.Rotational, facts.CanZeroFast);
         Require(LoopDevice.TryAttach(file, loop, out var number), $"making a loop device of {file}");
         _number = number;
@@ -33,6 +36,20 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
         // Without waiting: while I/O is suspended nothing can be read, and the role shall not wait for that.
         _ = LoopDevice.StartPartitionScan(number);
     }
+
+    /// <summary>Goes on with the device of a dead daemon; if it throws, the device waits on.</summary>
+    /// <param name="descriptor">Of the mount's messages; this node's from now on.</param>
+    /// <exception cref="DeviceNodeException">The volume cannot be served.</exception>
+    public void TakeOver(int descriptor, int number)
+    {
+        Serve(descriptor, again: true);
+        (_mounted, _number) = (true, number);
+        Resize();
+    }
+
+    /// <summary>Lets the keeper hold what the device hangs on, so that a successor finds it.</summary>
+    /// <exception cref="KernelDeviceException">It cannot.</exception>
+    public void KeepIn(DescriptorKeeper keeper) => _channel!.KeepIn(keeper, System.IO.Path.GetFileName(file));
 
     public bool TryRemove()
     {
@@ -80,39 +97,39 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
     }
 
     /// <summary>Opens the volume and lets its loop answer the kernel.</summary>
-    private VolumeFacts Serve(MessageChannel channel)
+    private VolumeFacts Serve(int descriptor, bool again)
     {
-        var answer = new TaskCompletionSource<(string Refusal, VolumeFacts Facts)>(
-            TaskCreationOptions.RunContinuationsAsynchronously);
-        var posted = volume.Loop.Post(() =>
+        var channel = _channel = new MessageChannel(volume.Loop, volume.Buffers, descriptor, session);
+        try
         {
-            if (session.TryOpen(out var facts, out var refusal))
+            var (refusal, facts) = VolumeLoop.Ask(volume, () =>
             {
-                session.Begin(channel);
+                if (session.TryOpen(out var open, out var why))
+                {
+                    session.Begin(channel, again);
+                }
+
+                return (why, open);
+            });
+            _serving = refusal.Length == 0;
+            if (_serving)
+            {
+                return facts;
             }
 
-            answer.TrySetResult((refusal, facts));
-        });
-        if (!posted)
-        {
             channel.Close();
-            throw new DeviceNodeException("the resource has ended.");
+            throw new DeviceNodeException(refusal + ".");
         }
-
-        // Should it come later after all, the end of the session is posted behind it.
-        _serving = true;
-        if (!answer.Task.Wait(Patience))
+        catch (DeviceNodeException) when (!_serving)
         {
-            throw new DeviceNodeException($"{volume.Name}: the resource does not answer.");
-        }
+            // Should the loop open it later after all, the end is posted behind that.
+            if (!volume.Loop.Post(session.Stop))
+            {
+                channel.Close();
+            }
 
-        if (answer.Task.Result.Refusal.Length > 0)
-        {
-            channel.Close();
-            throw new DeviceNodeException(answer.Task.Result.Refusal + ".");
+            throw;
         }
-
-        return answer.Task.Result.Facts;
     }
 
     /// <summary>Ends the session, then the mount, then the file.</summary>
@@ -129,6 +146,7 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
             _mounted = false;
         }
 
+        removed(System.IO.Path.GetFileName(file));
         try
         {
             File.Delete(file);

@@ -24,6 +24,11 @@ internal static class FuseProtocol
     public const int StatFsReplyBytes = ReplyHeadBytes + 80;
     public const int LongestReplyHeadBytes = AttributeReplyBytes;
 
+    /// <summary>
+    /// A message without request, from 7.40 (Linux 6.9) on: give again what was taken and not answered.
+    /// </summary>
+    public const int ResendNotice = 7;
+
     /// <summary>A regular file, for root alone.</summary>
     public const uint FileMode = 0x8000 | 0x180;
 }
@@ -68,6 +73,9 @@ internal enum FuseCapabilities : uint
     BigWrites = 1 << 5,
     AsyncDirectIo = 1 << 15,
     MaxPages = 1 << 22,
+
+    /// <summary>There are further capabilities.</summary>
+    Extended = 1 << 30,
 }
 
 /// <summary>What a reply to OPEN says of the file.</summary>

@@ -9,7 +9,8 @@ internal static class FuseReply
     public static Span<byte> Plain(Span<byte> room, ulong unique, FuseError error, int payloadBytes = 0) =>
         Head(room, unique, error, FuseProtocol.ReplyHeadBytes, payloadBytes);
 
-    public static Span<byte> Init(Span<byte> room, in FuseRequest request, int maxTransferBytes, int maxRequests)
+    public static Span<byte> Init(
+        Span<byte> room, ulong unique, in FuseInit init, int maxTransferBytes, int maxRequests)
     {
         const FuseCapabilities wanted = FuseCapabilities.AsyncRead | FuseCapabilities.BigWrites
             | FuseCapabilities.AsyncDirectIo | FuseCapabilities.MaxPages;
@@ -17,10 +18,10 @@ internal static class FuseReply
         // One page more than the bytes need: the kernel's memory for them may begin in the middle of a page, and a
         // request that was cut there would no longer consist of whole blocks.
         var pages = (maxTransferBytes / 4096) + 1;
-        var reply = Head(room, request.Unique, FuseError.None, FuseProtocol.InitReplyBytes, 0);
+        var reply = Head(room, unique, FuseError.None, FuseProtocol.InitReplyBytes, 0);
         Put32(reply, 16, FuseProtocol.Major);
         Put32(reply, 20, FuseProtocol.Minor);
-        Put32(reply, 28, request.Flags & (uint)wanted);
+        Put32(reply, 28, (uint)(init.Capabilities & wanted));
         Put16(reply, 32, maxRequests);
         Put16(reply, 34, maxRequests);
         Put32(reply, 36, (uint)maxTransferBytes);
@@ -66,6 +67,14 @@ internal static class FuseReply
         Put32(reply, 60, 255); // longest name
         Put32(reply, 64, 4096);
         return reply;
+    }
+
+    /// <summary>Asks the kernel for what a predecessor took and did not answer.</summary>
+    public static Span<byte> Resend(Span<byte> room)
+    {
+        var notice = Head(room, 0, FuseError.None, FuseProtocol.ReplyHeadBytes, 0);
+        Put32(notice, 4, FuseProtocol.ResendNotice);
+        return notice;
     }
 
     private static Span<byte> Head(Span<byte> room, ulong unique, FuseError error, int headBytes, int payloadBytes)

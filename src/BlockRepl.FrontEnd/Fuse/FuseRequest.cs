@@ -14,7 +14,7 @@ namespace BlockRepl.FrontEnd.Fuse;
 ///     24    16  user, group, process, extensions: of no interest
 ///     READ, WRITE: 40 file handle (8), 48 offset (8), 56 size (4); WRITE: payload from 80
 ///     FALLOCATE: 40 file handle (8), 48 offset (8), 56 length (8), 64 mode (4)
-///     INIT: 40 major (4), 44 minor (4), 48 readahead (4), 52 capabilities (4)
+///     INIT: see FuseInit
 /// </code>
 /// </remarks>
 internal readonly record struct FuseRequest(
@@ -45,11 +45,6 @@ internal readonly record struct FuseRequest(
         else if (opcode == FuseOpcode.Allocate)
         {
             request = request with { Offset = Get64(head, 48), Length = Get64(head, 56), Flags = Get32(head, 64) };
-        }
-        else if (opcode == FuseOpcode.Init)
-        {
-            // The range's fields serve for the version here: major, minor.
-            request = request with { Offset = Get32(head, 40), Length = Get32(head, 44), Flags = Get32(head, 52) };
         }
 
         if (opcode == FuseOpcode.Write && request.Error == FuseError.None
@@ -99,7 +94,7 @@ internal readonly record struct FuseRequest(
     {
         FuseOpcode.Read or FuseOpcode.Write => FuseProtocol.WriteHeadBytes,
         FuseOpcode.Allocate => 72,
-        FuseOpcode.Init => 56,
+        FuseOpcode.Init => FuseInit.FixedBytes,
         _ => FuseProtocol.RequestHeadBytes,
     };
 

@@ -19,7 +19,10 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
     /// <summary>Requests carried out at one time.</summary>
     public const int MaxRequests = 128;
 
-    /// <summary>The longest read or write. More saves little, and a message has to find the room for it.</summary>
+    /// <summary>
+    /// The longest read or write. More saves little, and a message has to find the room for it. Less than what an
+    /// earlier version told the kernel would not do for a device that is taken over from it.
+    /// </summary>
     public const int MaxTransferBytes = 512 << 10;
 
     /// <summary>Bytes of buffers held at most, so that several share the front ends' part of the pool.</summary>
@@ -52,6 +55,7 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
     /// <summary>Messages may be there, but slots or buffers are missing.</summary>
     private bool _starved;
     private bool _stopped;
+    private volatile bool _canResend;
     private bool _closing;
     private bool _deviceOpen;
 
@@ -66,6 +70,9 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
         _logger = logger;
     }
 
+    /// <summary>The kernel can give requests again; known once the file was opened. From any thread.</summary>
+    public bool CanResend => _canResend;
+
     /// <summary>The session is over and the volume closed.</summary>
     public Task Ended => _ended.Task;
 
@@ -78,9 +85,19 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
     }
 
     /// <summary>Serves the channel from now on; on the loop's thread.</summary>
-    public void Begin(MessageChannel channel)
+    /// <param name="again">
+    /// A predecessor served the mount: what it took and did not answer comes again.
+    /// </param>
+    public void Begin(MessageChannel channel, bool again = false)
     {
         _channel = channel;
+        if (again)
+        {
+            _canResend = true;
+            Span<byte> room = stackalloc byte[FuseProtocol.ReplyHeadBytes];
+            Send(FuseReply.Resend(room));
+        }
+
         channel.WaitReadable();
     }
 
@@ -182,7 +199,7 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
             return;
         }
 
-        var error = request.Error != FuseError.None ? request.Error : Start(request);
+        var error = request.Error != FuseError.None ? request.Error : Start(request, byteCount);
         if (error != FuseError.None)
         {
             _slots.ForgetNext();
@@ -194,7 +211,7 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
     }
 
     /// <summary>Carries the request out, or begins to; not None: it was refused.</summary>
-    private FuseError Start(in FuseRequest request)
+    private FuseError Start(in FuseRequest request, int byteCount)
     {
         switch (request.Opcode)
         {
@@ -212,7 +229,7 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
             case FuseOpcode.Allocate:
                 return StartZero(request);
             default:
-                return AnswerAtOnce(request);
+                return AnswerAtOnce(request, byteCount);
         }
     }
 
@@ -233,16 +250,21 @@ internal sealed partial class FuseSession : IMessageHandler, IVolumeClient, IDis
         return error;
     }
 
-    private FuseError AnswerAtOnce(in FuseRequest request)
+    private FuseError AnswerAtOnce(in FuseRequest request, int byteCount)
     {
         Span<byte> room = stackalloc byte[FuseProtocol.LongestReplyHeadBytes];
         switch (request.Opcode)
         {
-            case FuseOpcode.Init when request.Offset != FuseProtocol.Major || request.Length < FuseProtocol.LowestMinor:
-                Log.FuseTooOld(_logger, _device.Name, request.Offset, request.Length);
-                return FuseError.Protocol;
             case FuseOpcode.Init:
-                Send(FuseReply.Init(room, request, MaxTransferBytes, MaxRequests));
+                var init = FuseInit.Parse(_slots.NextHead(), byteCount);
+                if (!init.IsUsable)
+                {
+                    Log.FuseTooOld(_logger, _device.Name, init.Major, init.Minor);
+                    return FuseError.Protocol;
+                }
+
+                _canResend = init.CanResend;
+                Send(FuseReply.Init(room, request.Unique, init, MaxTransferBytes, MaxRequests));
                 break;
             case FuseOpcode.GetAttributes:
                 Send(FuseReply.Attributes(room, request.Unique, _facts));

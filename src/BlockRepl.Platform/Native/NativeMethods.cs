@@ -79,6 +79,21 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "brn_message_write")]
     public static partial int MessageWrite(int descriptor, NativeIovec* parts, uint count);
 
+    [LibraryImport(Library, EntryPoint = "brn_keeper_start", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int KeeperStart(string program, string path, uint patienceSeconds);
+
+    [LibraryImport(Library, EntryPoint = "brn_keeper_connect", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int KeeperConnect(string path);
+
+    [LibraryImport(Library, EntryPoint = "brn_keeper_put", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int KeeperPut(int keeper, string name, int descriptor);
+
+    [LibraryImport(Library, EntryPoint = "brn_keeper_get", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int KeeperGet(int keeper, string name);
+
+    [LibraryImport(Library, EntryPoint = "brn_keeper_drop", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int KeeperDrop(int keeper, string name);
+
     [LibraryImport(Library, EntryPoint = "brn_loop_attach", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int LoopAttach(string backing, NativeLoopOptions* options, uint* number);
 

@@ -1,0 +1,96 @@
+using BlockRepl.Platform.Native;
+
+namespace BlockRepl.Platform.Devices;
+
+/// <summary>
+/// A small process beside the daemon that keeps descriptors by name, so that they are still open when the next daemon
+/// comes. One connection at a time; any thread. The calls wait for an answer, which takes no more than its way.
+/// </summary>
+public sealed class DescriptorKeeper : IDisposable
+{
+    private const string Program = "blockrepl-keeper";
+
+    private readonly Lock _lock = new();
+    private readonly int _connection;
+    private bool _disposed;
+
+    private DescriptorKeeper(int connection) => _connection = connection;
+
+    /// <summary>The one that listens on the socket, or null.</summary>
+    public static DescriptorKeeper? TryConnect(string socketPath)
+    {
+        AbiCheck.Run();
+        var connection = NativeMethods.KeeperConnect(socketPath);
+        return connection >= 0 ? new DescriptorKeeper(connection) : null;
+    }
+
+    /// <summary>Starts one that listens on the socket from now on.</summary>
+    /// <param name="patience">How long it keeps everything when the daemon has gone.</param>
+    /// <exception cref="KernelDeviceException">It cannot be started or reached.</exception>
+    public static DescriptorKeeper Start(string socketPath, TimeSpan patience)
+    {
+        AbiCheck.Run();
+        var program = Path.Combine(AppContext.BaseDirectory, Program);
+        KernelDeviceException.Check(
+            NativeMethods.KeeperStart(program, socketPath, (uint)patience.TotalSeconds), "starting " + program);
+        return new DescriptorKeeper(
+            KernelDeviceException.Check(NativeMethods.KeeperConnect(socketPath), "reaching " + program));
+    }
+
+    /// <summary>A descriptor of the same open file as the one that is kept; it is kept on.</summary>
+    public bool TryGet(string name, out int descriptor)
+    {
+        lock (_lock)
+        {
+            descriptor = _disposed ? -1 : NativeMethods.KeeperGet(_connection, name);
+            return descriptor >= 0;
+        }
+    }
+
+    /// <summary>Whether it keeps one of that name.</summary>
+    public bool Has(string name)
+    {
+        var found = TryGet(name, out var descriptor);
+        if (found)
+        {
+            _ = NativeMethods.Close(descriptor);
+        }
+
+        return found;
+    }
+
+    public void Drop(string name)
+    {
+        lock (_lock)
+        {
+            if (!_disposed)
+            {
+                _ = NativeMethods.KeeperDrop(_connection, name);
+            }
+        }
+    }
+
+    /// <summary>Ends the connection; what is kept stays kept as long as the keeper's patience lasts.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                _ = NativeMethods.Close(_connection);
+            }
+        }
+    }
+
+    /// <summary>Keeps a descriptor under a name.</summary>
+    /// <exception cref="KernelDeviceException">The keeper is full or has gone.</exception>
+    internal void Put(string name, int descriptor)
+    {
+        lock (_lock)
+        {
+            KernelDeviceException.Check(
+                NativeMethods.KeeperPut(_connection, name, descriptor), "handing a descriptor to " + Program);
+        }
+    }
+}
