@@ -40,6 +40,7 @@ public sealed class SoakScripts(Laboratory laboratory)
                 s.Note(day.Method.Name);
                 day(s, random);
                 s.MustBeEqual();
+                s.KeepRecordSmall();
             }
             while (clock.Elapsed.TotalSeconds < Seconds);
             s.Both[random.Next(2)].Do("verify");
