@@ -153,7 +153,7 @@ internal sealed class Guest : IDisposable
         "-no-reboot",
         "-kernel", _image.Kernel, "-initrd", _image.InitialRamDisk,
         "-append",
-        "console=ttyS0 quiet loglevel=7 panic=-1 tsc=unstable "
+        "console=ttyS0 quiet loglevel=7 panic=-1 tsc=unstable no_timer_check "
             + $"interop.name={_place.HostName} interop.number={_place.Number}",
         "-netdev", $"tap,id=n0,ifname={_place.Tap},script=no,downscript=no",
         "-device", $"virtio-net-pci,netdev=n0,mac=52:54:00:77:00:0{_place.Number}",
