@@ -28,8 +28,8 @@ internal sealed class DeviceGuest : IDisposable
             "-accel", "tcg,thread=multi", "-m", "768", "-smp", "2", "-nographic", "-nodefaults", "-no-reboot",
             "-kernel", Path.Combine(image, "vmlinuz"), "-initrd", Path.Combine(image, "initrd.gz"),
             "-append",
-            $"console={(arm ? "ttyAMA0" : "ttyS0 tsc=unstable no_timer_check")} quiet loglevel=7 panic=-1 interop.name=devices "
-                + "interop.number=1",
+            $"console={(arm ? "ttyAMA0" : "ttyS0 tsc=unstable no_timer_check")} quiet loglevel=7 panic=-1 "
+                + "interop.name=devices interop.number=1",
             "-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0",
             "-chardev", $"file,id=console,path={ConsolePath}", "-serial", "chardev:console",
             "-device", "virtio-serial-pci", "-chardev", "stdio,id=line,signal=off",
