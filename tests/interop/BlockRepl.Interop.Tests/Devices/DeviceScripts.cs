@@ -5,8 +5,9 @@ using Xunit;
 namespace BlockRepl.Interop.Tests.Devices;
 
 /// <summary>
-/// Devices of the kernel that this machine's kernel does not have, in a guest: by our C library alone, and with two
-/// daemons of ours in one guest, a file system on the device and a daemon that is killed.
+/// Devices of the kernel that this machine's kernel does not have, in a guest: by our C library alone; and with our
+/// daemon in that guest, a file system on the device and a daemon that is killed. The peer, in the same guest, is a
+/// second daemon of ours or the guest kernel's DRBD.
 /// </summary>
 [Trait("Category", "Interop")]
 public sealed class DeviceScripts
@@ -18,11 +19,12 @@ public sealed class DeviceScripts
         """
         mkdir -p /run/a /run/b /mnt /etc
         cat >/etc/drbd.conf <<\END
+        global { usage-count no; }
         resource r0 {
           net { protocol C; }
-          device /dev/drbd0; meta-disk internal;
-          on a { disk /dev/vdb; address 127.0.0.1:7788; }
-          on b { disk /dev/vdc; address 127.0.0.1:7789; }
+          meta-disk internal;
+          on a { device /dev/drbd0; disk /dev/vdb; address 127.0.0.1:7788; }
+          on b { device /dev/drbd1; disk /dev/vdc; address 127.0.0.1:7789; }
         }
         END
         cat >/bin/br <<\END
@@ -50,6 +52,7 @@ public sealed class DeviceScripts
         echo ended
         END
         chmod +x /bin/br /bin/begin /bin/writer
+        hostname b
         br a create-md --force r0 && br b create-md --force r0
         """;
 
@@ -72,22 +75,25 @@ public sealed class DeviceScripts
     }
 
     [Theory]
-    [InlineData("6.1", "nbd")]
-    [InlineData("6.12", "nbd")]
-    [InlineData("6.12", "ublk")]
-    public void A_mounted_file_system_outlives_daemons_that_are_killed(string series, string frontEnd) =>
-        Play(series, frontEnd);
+    [InlineData("6.1", "nbd", "ours")]
+    [InlineData("6.1", "nbd", "kernel")]
+    [InlineData("6.12", "nbd", "ours")]
+    [InlineData("6.12", "ublk", "ours")]
+    public void A_mounted_file_system_outlives_daemons_that_are_killed(string series, string frontEnd, string peer) =>
+        Play(series, frontEnd, peer);
 
     [Fact]
     [Trait("Time", "Short")]
-    public void A_mounted_file_system_outlives_daemons_that_are_killed_short() => Play("6.12", "ublk");
+    public void A_mounted_file_system_outlives_daemons_that_are_killed_and_the_kernel_is_the_peer() =>
+        Play("6.12", "ublk", "kernel");
 
-    private static void Play(string series, string frontEnd)
+    private static void Play(string series, string frontEnd, string peer)
     {
         using DeviceGuest guest = DeviceGuest.Start(series, 2, DiskBytes);
+        var other = new OtherNode(guest, peer == "kernel", frontEnd);
         try
         {
-            Mount(guest, frontEnd);
+            Mount(guest, other, frontEnd);
             GuestResult refused = guest.Run("br a secondary r0");
             Assert.Equal(11, refused.ExitCode);
             Assert.Contains("is mounted on /mnt", refused.Output);
@@ -105,20 +111,21 @@ public sealed class DeviceScripts
             Poll.Until(() => Lines(guest) > last + 5, "writes to go on", 60);
             guest.Do("touch /run/stop");
             Poll.Until(() => guest.Do("tail -n 1 /run/writer.out") == "ended", "the writer to end", 60);
-            Note($"{series} {frontEnd}: {Kills} kills, longest write {LongestWrite(guest):F1} s");
-            Finish(guest);
+            Note($"{series} {frontEnd}, peer {peer}: {Kills} kills, longest write {LongestWrite(guest):F1} s");
+            Finish(guest, other);
         }
         catch (Exception error) when (error is not TimeoutException and not IOException)
         {
             throw new InvalidOperationException(
-                error.Message + "\n" + guest.Run("tail -n 40 /run/a.log /run/b.log; dmesg | tail -n 20").Output, error);
+                error.Message + "\n" + guest.Run("tail -n 40 /run/*.log; dmesg | tail -n 20").Output, error);
         }
     }
 
-    private static void Mount(DeviceGuest guest, string frontEnd)
+    private static void Mount(DeviceGuest guest, OtherNode other, string frontEnd)
     {
         guest.Do(Prepare);
-        guest.Do($"begin a {frontEnd} && begin b {frontEnd} && br a up r0 && br b up r0 && br a wait-connect r0");
+        other.Up();
+        guest.Do($"begin a {frontEnd} && br a up r0 && br a wait-connect r0");
         guest.Do("br a primary --force r0");
         Assert.StartsWith(
             frontEnd == "nbd" ? "/dev/nbd" : "/dev/ublkb", guest.Do("readlink /dev/drbd/by-res/r0/0"));
@@ -129,18 +136,39 @@ public sealed class DeviceScripts
     }
 
     /// <summary>The files are whole; the other node has them too.</summary>
-    private static void Finish(DeviceGuest guest)
+    private static void Finish(DeviceGuest guest, OtherNode other)
     {
         guest.Do("cd /mnt && md5sum -c /run/sums /run/sum?");
         guest.Do("umount /mnt && /usr/bin/e2fsck -fn /dev/drbd0");
         Poll.Until(
             () => guest.Do("br a status").Contains("UpToDate/UpToDate", StringComparison.Ordinal), "the resync", 60);
         guest.Do("br a secondary r0 && ! ls /dev/drbd0");
-        guest.Do("br b primary r0 && /usr/bin/e2fsck -fn /dev/b/drbd0 && mount -t ext4 /dev/b/drbd0 /mnt");
-        guest.Do("cd /mnt && md5sum -c /run/sums /run/sum? && cd / && umount /mnt && br b secondary r0");
-        guest.Do("br a down r0 && br b down r0");
+        other.Do("primary");
+        guest.Do($"/usr/bin/e2fsck -fn {other.Device} && mount -t ext4 {other.Device} /mnt");
+        guest.Do("cd /mnt && md5sum -c /run/sums /run/sum? && cd / && umount /mnt");
+        other.Do("secondary");
+        guest.Do("br a down r0");
+        other.Do("down");
         Assert.Equal("", guest.Do("ls /dev | grep ublkb || true"));
         Assert.DoesNotContain("I/O error", guest.Do("dmesg"), StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>Node b: another daemon of ours, or the guest's own kernel.</summary>
+    private sealed class OtherNode(DeviceGuest guest, bool isKernel, string frontEnd)
+    {
+        public string Device => isKernel ? "/dev/drbd1" : "/dev/b/drbd1";
+
+        public void Up()
+        {
+            if (!isKernel)
+            {
+                guest.Do($"begin b {frontEnd}");
+            }
+
+            Do("up");
+        }
+
+        public void Do(string command) => guest.Do(isKernel ? $"drbdadm {command} r0" : $"br b {command} r0");
     }
 
     private static int Lines(DeviceGuest guest)
