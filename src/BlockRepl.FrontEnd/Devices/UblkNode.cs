@@ -194,6 +194,12 @@ internal sealed class UblkNode : IDeviceNode
 
             return true;
         });
+
+        // What the kernel refuses it refuses in the turn that asks; a start would wait for it for ever.
+        if (VolumeLoop.Ask(_volume, () => _queues.Any(queue => queue.HasEndedTags)))
+        {
+            throw new DeviceNodeException($"the kernel gives no requests of {Path}");
+        }
     }
 
     /// <summary>The kernel needs a moment to see that the old server has gone.</summary>

@@ -72,6 +72,9 @@ internal sealed class UblkQueue : IVolumeClient, IUblkHandler
     /// <summary>The kernel uses the channel no more.</summary>
     public Task TagsEnded => _tagsEnded.Task;
 
+    /// <summary>The kernel has refused or ended a tag.</summary>
+    public bool HasEndedTags => _endedTags > 0;
+
     /// <summary>The volume is closed.</summary>
     public Task Closed => _closed.Task;
 

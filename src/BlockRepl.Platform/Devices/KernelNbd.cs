@@ -18,9 +18,9 @@ public static unsafe class KernelNbd
 {
     /// <summary>
     /// When the kernel looks for requests that were in flight on a connection that died, to send them again on the new
-    /// one. It then also logs those that have run for so long.
+    /// one. It then also logs those that have run for so long. Its clock for this ticks about once a second.
     /// </summary>
-    private const int RetryMilliseconds = 1000;
+    private const int RetryMilliseconds = 500;
 
     private const string BlockDevices = "/sys/block";
 
