@@ -62,7 +62,9 @@ internal sealed class DeviceGuest : IDisposable
 
     /// <summary>Builds what the guest needs, starts it and unpacks the programs; skips the test without it.</summary>
     /// <param name="series">6.1, 6.12 or 6.12-arm64.</param>
-    /// <param name="disks">How many empty disks it has: /dev/vdb, /dev/vdc and so on.</param>
+    /// <param name="disks">
+    /// How many empty disks it has: /dev/vdb, /dev/vdc and so on. With disks our daemon is there too.
+    /// </param>
     public static DeviceGuest Start(string series, int disks = 0, long diskBytes = 0)
     {
         bool arm = series.EndsWith("arm64", StringComparison.Ordinal);
@@ -74,9 +76,10 @@ internal sealed class DeviceGuest : IDisposable
 
         string folder = Path.Combine(Programs.RepositoryRoot, "artifacts", "interop");
         string image = Path.Combine(folder, "devices-" + series);
-        string programs = Path.Combine(folder, arm ? "files-arm64" : "files-amd64");
+        (string architecture, string what) = (arm ? "arm64" : "amd64", disks > 0 ? "daemon" : "tests");
+        string programs = Path.Combine(folder, $"files-{architecture}-{what}");
         Build("build", series, image, "nbd", "ublk_drv", "ext4", "loop");
-        Build("files", arm ? "arm64" : "amd64", programs);
+        Build("files", architecture, what, programs);
         return new DeviceGuest(series, image, Path.Combine(programs, "files.tar"), disks, diskBytes);
     }
 
