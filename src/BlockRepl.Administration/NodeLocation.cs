@@ -24,6 +24,9 @@ public sealed record NodeLocation
     /// <summary>What a daemon leaves for the one that takes its place.</summary>
     public string RecordFolder => Path.Combine(RunDirectory, "record");
 
+    /// <summary>Which resources are to go on, between two daemons.</summary>
+    public string HandOverPath => Path.Combine(RecordFolder, "handover");
+
     /// <summary>Locked by the daemon as long as it lives.</summary>
     public string LockPath => Path.Combine(RunDirectory, "blockrepld.lock");
 

@@ -29,6 +29,7 @@ internal static class CommandLine
     {
         root.Subcommands.Add(daemon.Create("up", "Read the configuration, attach the disks and connect"));
         root.Subcommands.Add(daemon.Create("down", "Demote, disconnect, detach and forget", doneWithoutDaemon: true));
+        root.Subcommands.Add(daemon.CreateRestart());
         root.Subcommands.Add(daemon.Create("attach", "Attach the backing disk"));
         Option<bool> force = Flag("--force", "Do not wait for I/O that hangs");
         root.Subcommands.Add(daemon.Create(

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
@@ -8,6 +10,9 @@ namespace BlockRepl.Cli;
 /// <summary>Commands that the daemon carries out: ask, print, give its exit code.</summary>
 internal sealed class DaemonCommands(NodeOptions node, Terminal terminal)
 {
+    private static readonly TimeSpan TakeOverTime = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan TakeOverPoll = TimeSpan.FromMilliseconds(10);
+
     /// <summary>What a command does on the disk itself where no daemon has the resource up.</summary>
     public delegate Task<int> OfflineAction(NodeLocation location, string target, CancellationToken cancellation);
 
@@ -54,6 +59,67 @@ internal sealed class DaemonCommands(NodeOptions node, Terminal terminal)
                     : await offline(location, target, cancellation);
             }));
         return command;
+    }
+
+    /// <summary>A new daemon takes the place of the running one; done when it answers.</summary>
+    public Command CreateRestart()
+    {
+        var command = new Command(
+            "restart", "Let a new daemon process take over, for example after an upgrade; devices stay in use");
+        command.SetAction((parsed, cancellation) => RestartAsync(node.Resolve(parsed), cancellation));
+        return command;
+    }
+
+    private async Task<int> RestartAsync(NodeLocation location, CancellationToken cancellation)
+    {
+        try
+        {
+            ControlReply reply = await ControlClient.AskAsync(
+                location, new ControlRequest { Command = "restart" }, cancellation);
+            if (reply.ExitCode != ExitCodes.Success)
+            {
+                return await PrintAsync(reply);
+            }
+
+            long began = Stopwatch.GetTimestamp();
+            while (!await IsServedByAsync(location, reply.Output, cancellation))
+            {
+                if (Stopwatch.GetElapsedTime(began) > TakeOverTime)
+                {
+                    await terminal.Errors.WriteLineAsync(
+                        $"Process {reply.Output} was to take over and does not answer; see the daemon's log.");
+                    return ExitCodes.CannotExecute;
+                }
+
+                await Task.Delay(TakeOverPoll, cancellation);
+            }
+
+            await terminal.Output.WriteLineAsync(
+                $"Process {reply.Output} took over {Stopwatch.GetElapsedTime(began).TotalMilliseconds:0} ms after it "
+                + "was ready.");
+            return ExitCodes.Success;
+        }
+        catch (ControlException error)
+        {
+            await terminal.Errors.WriteLineAsync(error.Message);
+            return ExitCodes.CannotExecute;
+        }
+    }
+
+    /// <summary>Whether it is that process that answers.</summary>
+    private static async Task<bool> IsServedByAsync(
+        NodeLocation location, string process, CancellationToken cancellation)
+    {
+        try
+        {
+            ControlReply reply = await ControlClient.AskAsync(
+                location, new ControlRequest { Command = "status" }, cancellation);
+            return reply.Status?.ProcessId.ToString(CultureInfo.InvariantCulture) == process;
+        }
+        catch (ControlException)
+        {
+            return false;
+        }
     }
 
     public Command CreateStatus()

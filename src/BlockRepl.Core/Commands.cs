@@ -39,6 +39,12 @@ public abstract record AdminCommand
 
     /// <summary>Demote, disconnect, detach everything.</summary>
     public sealed record Down : AdminCommand;
+
+    /// <summary>
+    /// The process is about to end and another to take its place: new requests wait, those under way are finished and
+    /// confirmed by the peer, what is in memory only goes to the disk. Role and connection stay. Nothing undoes it.
+    /// </summary>
+    public sealed record Quiesce : AdminCommand;
 }
 
 /// <summary>

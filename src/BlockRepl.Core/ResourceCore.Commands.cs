@@ -52,6 +52,7 @@ public sealed partial class ResourceCore
                 RequireVolume(c.Volume).NewCurrentUuidCommand(c.ClearBitmap, r => answer = r),
             AdminCommand.Resize c => RequireVolume(c.Volume).Resize(c, r => answer = r),
             AdminCommand.Down => Down(r => answer = r),
+            AdminCommand.Quiesce => Quiesce(r => answer = r),
             _ => throw new InvariantException("every command has its steps"),
         };
         foreach (Func<bool> wait in steps)
@@ -368,6 +369,28 @@ public sealed partial class ResourceCore
         }
 
         answer(new CommandResult((int)result, result.Succeeded() ? "" : result.Describe()));
+    }
+
+    private IEnumerable<Func<bool>> Quiesce(Action<CommandResult> answer)
+    {
+        foreach (Volume volume in _volumes)
+        {
+            volume.IoHeld = true;
+        }
+
+        Connection.CloseSendEpoch();
+        Connection.FlushBarrier();
+        yield return () => !_volumes.Any(volume => volume.HasUnfinishedWrites);
+        foreach (Volume volume in _volumes)
+        {
+            volume.ForgetHeldRequests();
+            foreach (Func<bool> wait in volume.SaveAll())
+            {
+                yield return wait;
+            }
+        }
+
+        answer(CommandResult.Success);
     }
 
     private IEnumerable<Func<bool>> Invalidate(Volume volume, bool remote, Action<CommandResult> answer)

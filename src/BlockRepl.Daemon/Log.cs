@@ -11,8 +11,8 @@ internal static partial class Log
     public static partial void Starting(
         ILogger logger, string version, string node, string config, string runDirectory);
 
-    [LoggerMessage(2, LogLevel.Information, "Ready; nothing is up yet. Bring resources up with: blockrepl up all")]
-    public static partial void Ready(ILogger logger);
+    [LoggerMessage(2, LogLevel.Information, "Ready; up: {Resources}. Bring resources up with: blockrepl up all")]
+    public static partial void Ready(ILogger logger, string resources);
 
     [LoggerMessage(3, LogLevel.Information, "Stopping: clients are ended, then every resource is taken down")]
     public static partial void Stopping(ILogger logger);
@@ -72,6 +72,17 @@ internal static partial class Log
 
     [LoggerMessage(20, LogLevel.Information, "{Device} is gone")]
     public static partial void DeviceGone(ILogger logger, string device);
+
+    [LoggerMessage(22, LogLevel.Information, "{Resource}: goes on as {Role} where the daemon before stopped")]
+    public static partial void Resumed(ILogger logger, string resource, string role);
+
+    [LoggerMessage(
+        23, LogLevel.Error, "{Resource}: cannot go on where the daemon before stopped: {Reason}. What uses its device "
+        + "waits; once the reason is mended: blockrepl up, blockrepl primary")]
+    public static partial void ResumeFailed(ILogger logger, string resource, string reason);
+
+    [LoggerMessage(24, LogLevel.Warning, "hand-over: I/O was still under way after {Milliseconds} ms")]
+    public static partial void HandOverUnfinished(ILogger logger, double milliseconds);
 
     [LoggerMessage(21, LogLevel.Error, "{Device} cannot be made or changed: {Reason}")]
     public static partial void DeviceFailed(ILogger logger, string device, string reason);

@@ -89,6 +89,55 @@ public sealed class DaemonProcessTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task Another_process_takes_over_and_systemd_is_told()
+    {
+        using Process daemon = Start();
+        _ = daemon.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        ReceiveNotice();
+        var output = new StringWriter();
+        Assert.Equal(0, await Program.RunAsync(
+            ["restart", "--run-dir", RunDirectory, "--node", "a", "--config", ConfigPath],
+            new Terminal(output, output, null)));
+        int next = int.Parse(output.ToString().Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+        Assert.StartsWith($"MAINPID={next}\n", ReceiveNotice());
+        Assert.StartsWith("READY=1\n", ReceiveNotice());
+        Assert.True(daemon.WaitForExit(60_000));
+        Assert.Equal(0, daemon.ExitCode);
+
+        Assert.NotEqual(daemon.Id, next);
+        using Process successor = Process.GetProcessById(next);
+        Assert.Equal(0, Mono.Unix.Native.Syscall.kill(next, Mono.Unix.Native.Signum.SIGTERM));
+        Assert.StartsWith("STOPPING=1\n", ReceiveNotice());
+        Assert.True(successor.WaitForExit(60_000));
+    }
+
+    [Fact]
+    public async Task A_daemon_whose_successor_does_not_start_goes_on()
+    {
+        using Process daemon = Start();
+        Task<string> log = daemon.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        ReceiveNotice();
+        var output = new StringWriter();
+        string[] node = ["--run-dir", RunDirectory, "--node", "a", "--config", ConfigPath];
+        File.Move(Path.Combine(AppContext.BaseDirectory, "blockrepld.runtimeconfig.json"), Hidden);
+        try
+        {
+            Assert.Equal(20, await Program.RunAsync(["restart", .. node], new Terminal(output, output, null)));
+            Assert.Contains("the new process does not start", output.ToString());
+        }
+        finally
+        {
+            File.Move(Hidden, Path.Combine(AppContext.BaseDirectory, "blockrepld.runtimeconfig.json"));
+        }
+
+        Assert.Equal(0, await Program.RunAsync(["status", .. node], new Terminal(output, output, null)));
+        daemon.Kill();
+        await log;
+    }
+
+    private static string Hidden => Path.Combine(AppContext.BaseDirectory, "blockrepld.runtimeconfig.hidden");
+
     private Process Start()
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardError = true };

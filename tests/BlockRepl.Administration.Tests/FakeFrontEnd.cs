@@ -28,6 +28,11 @@ internal sealed class FakeFrontEnd(string folder) : IDeviceFrontEnd
 
     public void CleanUp(string stateDirectory) => CleanUps.Add(stateDirectory);
 
+    /// <summary>Volumes whose devices a dead daemon left in use.</summary>
+    public HashSet<string> Waiting { get; } = [];
+
+    public bool IsWaiting(string stateDirectory, string volume) => Waiting.Contains(volume);
+
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options)
     {
         if (Broken.Contains(volume.Name))

@@ -4,6 +4,7 @@ using BlockRepl.Administration.Control;
 using BlockRepl.Cli;
 using BlockRepl.Daemon.Control;
 using BlockRepl.Daemon.Devices;
+using BlockRepl.Daemon.Hosting;
 using BlockRepl.Daemon.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -38,7 +39,9 @@ internal sealed class TestNode : IAsyncDisposable
         Location = new NodeLocation { ConfigPath = path, Node = "a", RunDirectory = _directory.FullName };
         Node = new Node(Location, Resources, NullLogger<Node>.Instance);
         Dispatcher = new CommandDispatcher(Node, Time, NullLogger<CommandDispatcher>.Instance);
-        _server = new ControlServer(Location, Dispatcher, NullLogger<ControlServer>.Instance);
+        var succession = new Succession(
+            Node, new SystemdNotifier(NullLogger<SystemdNotifier>.Instance), NullLogger<Succession>.Instance);
+        _server = new ControlServer(Location, Dispatcher, succession, NullLogger<ControlServer>.Instance);
     }
 
     public NodeLocation Location { get; }

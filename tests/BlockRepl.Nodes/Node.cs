@@ -12,6 +12,9 @@ public sealed class Node : IDisposable
     private readonly Lock _logLock = new();
     private Process? _daemon;
 
+    /// <summary>After a restart: the first process, whose streams the others write to.</summary>
+    private Process? _logReader;
+
     /// <param name="networkNamespace">Where the daemon runs, as <c>ip netns</c> names it; null: where the caller
     /// does.</param>
     public Node(
@@ -75,6 +78,24 @@ public sealed class Node : IDisposable
         {
             throw new InvalidOperationException($"the daemon of {Name} ended:\n{LogTail()}");
         }
+    }
+
+    /// <summary>
+    /// Another process takes the daemon's place, by its own command. It goes on writing to the same log.
+    /// </summary>
+    public void Restart()
+    {
+        string told = Command("restart");
+
+        // With a limit: without one it also waits for the end of the output, which the next process goes on with.
+        if (!_daemon!.WaitForExit(TimeSpan.FromSeconds(30)))
+        {
+            throw new TimeoutException($"the daemon of {Name} did not end for its successor:\n{LogTail()}");
+        }
+
+        _logReader ??= _daemon;
+        _daemon = Process.GetProcessById(
+            int.Parse(told.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture));
     }
 
     /// <summary>SIGKILL: no warning, no clean-up.</summary>
@@ -183,7 +204,8 @@ public sealed class Node : IDisposable
     {
         _daemon!.WaitForExit();
         _daemon.Dispose();
-        _daemon = null;
+        _logReader?.Dispose();
+        _daemon = _logReader = null;
     }
 
     private void WriteLog(string? line)

@@ -64,6 +64,30 @@ public sealed class RecordScenarios
     }
 
     [Fact]
+    public void A_process_that_ends_for_its_successor_leaves_nothing_to_resynchronise()
+    {
+        Scenario s = InSync();
+        s.WriteEverywhere(s.A, Extents).StartWrite(s.A, 8, 4096).StartWrite(s.A, 40_000, 8192);
+        s.Wait(20 * Duration.Microsecond).StartWrite(s.A, 800, 4096).Do(s.A, new Core.AdminCommand.Quiesce());
+        Assert.InRange(s.A.FrontEnd.RunningCount, 0, 1);
+        s.StartWrite(s.A, 1600, 4096).Wait(50 * Duration.Millisecond);
+        Assert.InRange(s.A.FrontEnd.RunningCount, 1, 2);
+        s.Kill(s.A).Up(s.A);
+        Assert.Equal(0UL, s.A.Status[0].OutOfSyncKiB);
+        s.Connect(s.A).UntilInSync();
+    }
+
+    [Fact]
+    public void So_does_one_whose_peer_was_away_with_what_the_peer_lacks()
+    {
+        Scenario s = InSync();
+        s.Disconnect(s.B).UntilApart(s.A).Write(s.A, 8, 4096).Do(s.A, new Core.AdminCommand.Quiesce());
+        s.Kill(s.A).Up(s.A);
+        Assert.Equal(4UL, s.A.Status[0].OutOfSyncKiB);
+        s.Connect(s.A).Connect(s.B).UntilInSync();
+    }
+
+    [Fact]
     public void A_second_kill_in_the_middle_of_the_attach_loses_nothing()
     {
         for (int ms = 0; ms < 12; ms++)

@@ -7,6 +7,9 @@ public sealed record NodeStatus
 {
     public required string Node { get; init; }
 
+    /// <summary>The daemon's.</summary>
+    public required int ProcessId { get; init; }
+
     public required IReadOnlyList<VolumeReport> Volumes { get; init; }
 }
 

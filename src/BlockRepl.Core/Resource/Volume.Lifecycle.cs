@@ -27,16 +27,25 @@ internal sealed partial class Volume
         AheadCheckNs = long.MaxValue;
     }
 
-    /// <summary>The connection is gone and everything the peer sent is done: bits and superblock go to disk.</summary>
-    public IEnumerable<Func<bool>> AfterConnectionEnd()
+    /// <summary>Bitmap and superblock go to the disk.</summary>
+    public IEnumerable<Func<bool>> SaveAll()
     {
-        AheadCheckNs = long.MaxValue;
         foreach (Func<bool> wait in WriteBitmap())
         {
             yield return wait;
         }
 
         foreach (Func<bool> wait in SyncSuperBlock())
+        {
+            yield return wait;
+        }
+    }
+
+    /// <summary>The connection is gone and everything the peer sent is done: bits and superblock go to disk.</summary>
+    public IEnumerable<Func<bool>> AfterConnectionEnd()
+    {
+        AheadCheckNs = long.MaxValue;
+        foreach (Func<bool> wait in SaveAll())
         {
             yield return wait;
         }
@@ -148,6 +157,18 @@ internal sealed partial class Volume
             }
 
             _core.Requests.Return(request.Index);
+        }
+    }
+
+    /// <summary>The process ends before requests that wait are begun: nothing of them is under way.</summary>
+    public void ForgetHeldRequests()
+    {
+        for (Request? request = _active.First; request is not null; request = request.Next)
+        {
+            if (!request.MayBeOnDisk)
+            {
+                GiveUpExtents(request);
+            }
         }
     }
 

@@ -16,7 +16,8 @@ namespace BlockRepl.Daemon.Control;
 /// comes from it may cost more than a bounded line, a bounded number of clients and a bounded time.
 /// </summary>
 internal sealed class ControlServer(
-    NodeLocation location, CommandDispatcher dispatcher, ILogger<ControlServer> logger) : BackgroundService
+    NodeLocation location, CommandDispatcher dispatcher, Succession succession, ILogger<ControlServer> logger)
+    : BackgroundService
 {
     private static readonly byte[] NewLine = [(byte)'\n'];
 
@@ -107,10 +108,15 @@ internal sealed class ControlServer(
             {
                 ControlReply reply = Parse(line, out ControlRequest? request) is { } refusal
                     ? refusal
-                    : await ExecuteAsync(request!, reader, stopping);
+                    : request!.Command == Succession.Command ? await succession.PrepareAsync()
+                    : await ExecuteAsync(request, reader, stopping);
                 byte[] answer = JsonSerializer.SerializeToUtf8Bytes(reply, ControlJson.Default.ControlReply);
                 await stream.WriteAsync(answer, stopping);
                 await stream.WriteAsync(NewLine, stopping);
+                if (request?.Command == Succession.Command && reply.ExitCode == ExitCodes.Success)
+                {
+                    await succession.HandOverAsync();
+                }
             }
         }
         catch (Exception error) when (error is IOException or SocketException or OperationCanceledException)

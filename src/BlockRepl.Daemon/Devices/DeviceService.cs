@@ -43,6 +43,11 @@ internal sealed class DeviceService(
     }
 
     /// <summary>Without symbolic links: the kernel knows paths as they are.</summary>
+    /// <summary>Whether a dead daemon's device of this volume is in use and waits for a new one.</summary>
+    /// <param name="volume">RESOURCE/VOLUME.</param>
+    public bool IsWaiting(string volume) =>
+        Setup is { } setup && setup.FrontEnd.IsWaiting(setup.StateDirectory, volume);
+
     private string StateDirectory(IDeviceFrontEnd frontEnd) =>
         Path.Combine(UnixPath.GetCompleteRealPath(options.Location.RunDirectory), frontEnd.Name);
 }

@@ -33,12 +33,19 @@ internal sealed class DaemonCommandLine
         HelpName = "DIR",
     };
 
+    private readonly Option<bool> _successor = new(Succession.Option)
+    {
+        Description = "Take the place of the daemon that starts this one",
+        Hidden = true,
+    };
+
     public void AddTo(Command command)
     {
         _node.AddTo(command);
         command.Options.Add(_nbdTcp);
         command.Options.Add(_frontEnd);
         command.Options.Add(_deviceDirectory);
+        command.Options.Add(_successor);
     }
 
     /// <summary>False: something cannot be understood; the problem says what, and what to write.</summary>
@@ -62,7 +69,8 @@ internal sealed class DaemonCommandLine
         }
 
         string devices = Given(parsed.GetValue(_deviceDirectory), "BLOCKREPL_DEV_DIR") ?? "/dev";
-        options = new DaemonOptions(_node.Resolve(parsed), tcp, frontEnd, Path.GetFullPath(devices));
+        options = new DaemonOptions(
+            _node.Resolve(parsed), tcp, frontEnd, Path.GetFullPath(devices), parsed.GetValue(_successor));
         return true;
     }
 

@@ -30,8 +30,13 @@ internal static class DaemonHost
         Syscall.umask(FilePermissions.S_IRWXG | FilePermissions.S_IRWXO);
         try
         {
-            using RunDirectoryLock runDirectory = RunDirectoryLock.Take(options.Location);
             using IHost host = Build(options);
+            if (options.IsSuccessor)
+            {
+                await Succession.WaitForTurnAsync();
+            }
+
+            using RunDirectoryLock runDirectory = RunDirectoryLock.Take(options.Location);
             await host.RunAsync(cancellation);
             return ExitCodes.Success;
         }
@@ -73,6 +78,8 @@ internal static class DaemonHost
             services.GetRequiredService<ILoggerFactory>()));
         builder.Services.AddSingleton<Node>();
         builder.Services.AddSingleton<CommandDispatcher>();
+        builder.Services.AddSingleton<Resumption>();
+        builder.Services.AddSingleton<Succession>();
 
         // Stopped in the reverse order: first no new commands, then the resources.
         builder.Services.AddHostedService<NodeService>();

@@ -14,13 +14,14 @@ internal sealed class NodeService(
     DaemonOptions options,
     Node node,
     DeviceService devices,
+    Resumption resumption,
     SystemdNotifier notifier,
     ILogger<NodeService> logger,
     ILogger<NbdServer> nbdLogger) : IHostedLifecycleService
 {
     private NbdServer? _nbd;
 
-    public Task StartAsync(CancellationToken cancellationToken)
+    public async Task StartAsync(CancellationToken cancellationToken)
     {
         NodeLocation location = options.Location;
         Log.Starting(logger, DaemonHost.Version, location.Node, location.ConfigPath, location.RunDirectory);
@@ -37,13 +38,14 @@ internal sealed class NodeService(
             throw new StartupException(error.Message);
         }
 
-        return Task.CompletedTask;
+        await resumption.RunAsync();
     }
 
     /// <summary>The control socket listens too now.</summary>
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        Log.Ready(logger);
+        string up = string.Join(' ', node.Up.Select(resource => resource.Name));
+        Log.Ready(logger, up.Length > 0 ? up : "nothing yet");
         notifier.Ready($"Node {options.Location.Node}; 'blockrepl status' shows its resources");
         return Task.CompletedTask;
     }

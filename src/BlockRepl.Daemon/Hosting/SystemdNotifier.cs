@@ -15,6 +15,9 @@ internal sealed class SystemdNotifier(ILogger<SystemdNotifier> logger)
 
     public void Status(string status) => Send($"STATUS={status}");
 
+    /// <summary>Another process is the service now.</summary>
+    public void MainProcess(int id) => Send($"MAINPID={id}\nSTATUS=Process {id} takes over");
+
     public void Stopping() => Send("STOPPING=1\nSTATUS=Taking the resources down");
 
     private void Send(string message)

@@ -40,11 +40,27 @@ internal sealed class LifeCommands(Node node)
 
             using IDisposable gate = await node.EnterAsync(resource.Name);
             UpResource up = await node.StartAsync(resource, configuration.Global);
-            await BringUpAsync(up, target.Volume, reply);
+            await BringUpAsync(up, target.Volume, connect: true, reply);
         }
 
         ControlReply built = reply.Build();
         return built.ExitCode == 0 ? built : built with { ExitCode = ExitCodes.Usage };
+    }
+
+    /// <summary>As up for one resource, which need not be connected.</summary>
+    public async Task<ControlReply> BringBackAsync(string name, bool connect)
+    {
+        NodeConfiguration configuration = node.ReadConfiguration();
+        var reply = new ReplyBuilder();
+        if (configuration.Find(name) is not { } resource)
+        {
+            reply.Fail(ExitCodes.Usage, configuration.WhyMissing(name));
+            return reply.Build();
+        }
+
+        using IDisposable gate = await node.EnterAsync(name);
+        await BringUpAsync(await node.StartAsync(resource, configuration.Global), null, connect, reply);
+        return reply.Build();
     }
 
     public async Task<ControlReply> DownAsync(Target target)
@@ -84,7 +100,7 @@ internal sealed class LifeCommands(Node node)
         return reply.Build();
     }
 
-    private static async Task BringUpAsync(UpResource resource, int? volume, ReplyBuilder reply)
+    private static async Task BringUpAsync(UpResource resource, int? volume, bool connect, ReplyBuilder reply)
     {
         bool attached = true;
         foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(
@@ -100,9 +116,12 @@ internal sealed class LifeCommands(Node node)
             return;
         }
 
-        reply.Note(
-            resource.Name,
-            await Limits.WithinAsync(resource.Running.ExecuteAsync(new AdminCommand.Connect(false, false))));
+        if (connect)
+        {
+            reply.Note(
+                resource.Name,
+                await Limits.WithinAsync(resource.Running.ExecuteAsync(new AdminCommand.Connect(false, false))));
+        }
     }
 }
 

@@ -37,7 +37,10 @@ internal sealed class StatusCommands(Node node)
         {
             ExitCode = ExitCodes.Success,
             Output = StatusText.ProcDrbd($"srcversion: BLOCKREPL-{DaemonHost.Version}", volumes),
-            Status = new NodeStatus { Node = node.Location.Node, Volumes = reports },
+            Status = new NodeStatus
+            {
+                Node = node.Location.Node, ProcessId = Environment.ProcessId, Volumes = reports,
+            },
         };
     }
 

@@ -20,6 +20,12 @@ public interface IDeviceFrontEnd
     void CleanUp(string stateDirectory);
 
     /// <summary>
+    /// Whether a device of a dead daemon is in use and waits for the next <see cref="Open"/> of this volume.
+    /// </summary>
+    /// <param name="volume">RESOURCE/VOLUME.</param>
+    bool IsWaiting(string stateDirectory, string volume);
+
+    /// <summary>
     /// Opens the volume and makes a device of it. When it returns the device can be used; when it throws nothing is
     /// left and the volume is closed.
     /// </summary>

@@ -29,6 +29,12 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd
         }
     }
 
+    public bool IsWaiting(string stateDirectory, string volume)
+    {
+        var wanted = Identifier(stateDirectory, volume);
+        return KernelNbd.Find(wanted).Any(device => device.Value == wanted);
+    }
+
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options) =>
         NbdNode.Open(volume, options, Identifier(options.StateDirectory, volume.Name), logger);
 

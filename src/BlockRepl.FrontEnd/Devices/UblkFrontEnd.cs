@@ -37,6 +37,12 @@ public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd
         }
     }
 
+    public bool IsWaiting(string stateDirectory, string volume)
+    {
+        var wanted = Identity(stateDirectory, volume);
+        return KernelUblk.List().Any(device => device.Identity == wanted);
+    }
+
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options) =>
         UblkNode.Open(volume, options, Identity(options.StateDirectory, volume.Name), logger);
 

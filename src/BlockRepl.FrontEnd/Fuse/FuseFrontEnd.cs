@@ -65,6 +65,9 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         }
     }
 
+    /// <summary>The kernel ends the file system with the last process that serves it.</summary>
+    public bool IsWaiting(string stateDirectory, string volume) => false;
+
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options)
     {
         var file = Path.Combine(options.StateDirectory, volume.Name.Replace('/', '-'));

@@ -21,7 +21,8 @@ public sealed unsafe class WriteRecordFile : IDisposable
     private const int HeadBytes = 64;
     private const int SlotBytes = 16;
     private const ulong InUse = 1UL << 32;
-    private const string BootIdPath = "/proc/sys/kernel/random/boot_id";
+
+    private static readonly byte[] BootId = Boot.Id.ToByteArray();
 
     private readonly byte* _base;
     private readonly ulong _length;
@@ -51,7 +52,7 @@ public sealed unsafe class WriteRecordFile : IDisposable
         byte[] bytes = File.ReadAllBytes(path);
         ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>(bytes);
         bool valid = bytes.Length >= HeadBytes && words[0] == Magic
-            && bytes.AsSpan(8, BootIdBytes).SequenceEqual(BootId()) && (words[4] & 1) != 0
+            && bytes.AsSpan(8, BootIdBytes).SequenceEqual(BootId) && (words[4] & 1) != 0
             && words[5] == (ulong)(bytes.Length - HeadBytes) / SlotBytes;
         if (!valid)
         {
@@ -100,7 +101,7 @@ public sealed unsafe class WriteRecordFile : IDisposable
     {
         Volatile.Write(ref State, 0);
         new Span<byte>(_base + HeadBytes, _slots * SlotBytes).Clear();
-        BootId().CopyTo(new Span<byte>(_base + 8, BootIdBytes));
+        BootId.CopyTo(new Span<byte>(_base + 8, BootIdBytes));
         *(ulong*)(_base + 40) = (ulong)_slots;
         Volatile.Write(ref *(ulong*)_base, Magic);
         _begun = true;
@@ -155,6 +156,4 @@ public sealed unsafe class WriteRecordFile : IDisposable
             _ = Syscall.munmap((nint)_base, _length);
         }
     }
-
-    private static byte[] BootId() => Guid.Parse(File.ReadAllText(BootIdPath)).ToByteArray();
 }
