@@ -84,6 +84,10 @@ internal static partial class Log
     [LoggerMessage(24, LogLevel.Warning, "hand-over: I/O was still under way after {Milliseconds} ms")]
     public static partial void HandOverUnfinished(ILogger logger, double milliseconds);
 
+    [LoggerMessage(
+        25, LogLevel.Error, "hand-over: {Reason}. The next daemon brings back what has its device in use, not the rest")]
+    public static partial void HandOverIncomplete(ILogger logger, string reason);
+
     [LoggerMessage(21, LogLevel.Error, "{Device} cannot be made or changed: {Reason}")]
     public static partial void DeviceFailed(ILogger logger, string device, string reason);
 }

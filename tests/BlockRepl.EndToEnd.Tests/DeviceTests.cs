@@ -84,8 +84,10 @@ public sealed class DeviceTests
     }
 
     [Theory]
-    [InlineData(Fuse)]
-    public async Task A_mounted_device_outlives_daemons_that_are_killed_under_load(string frontEnd)
+    [InlineData(Fuse, true)]
+    [InlineData(Fuse, false)]
+    public async Task A_mounted_device_outlives_daemons_that_are_killed_or_restarted_under_load(
+        string frontEnd, bool killed)
     {
         NeedDevices(frontEnd);
         Need.Program("fio", "fio");
@@ -98,10 +100,17 @@ public sealed class DeviceTests
             for (int i = 0; i < 3; i++)
             {
                 load.WaitForWrites(nodes.Left);
-                nodes.Left.Kill();
-                nodes.Left.Start();
-                nodes.Left.Command("up", "r0");
-                nodes.Left.Command("primary", "r0");
+                if (killed)
+                {
+                    nodes.Left.Kill();
+                    nodes.Left.Start();
+                }
+                else
+                {
+                    nodes.Left.Restart();
+                }
+
+                Assert.Equal("Primary", nodes.Left.Status().Role);
                 Assert.Equal(kernelNode, KernelNode(nodes.Left));
             }
 

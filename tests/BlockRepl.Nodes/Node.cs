@@ -120,7 +120,8 @@ public sealed class Node : IDisposable
                 $"the daemon of {Name} did not end within {seconds} s after SIGTERM:\n{LogTail()}");
         }
 
-        int code = _daemon.ExitCode;
+        // Nobody but its parent, which is gone, hears how a successor ended.
+        int code = _logReader is null ? _daemon.ExitCode : 0;
         Reap();
         return code;
     }

@@ -110,12 +110,19 @@ internal sealed class ControlServer(
                     ? refusal
                     : request!.Command == Succession.Command ? await succession.PrepareAsync()
                     : await ExecuteAsync(request, reader, stopping);
-                byte[] answer = JsonSerializer.SerializeToUtf8Bytes(reply, ControlJson.Default.ControlReply);
-                await stream.WriteAsync(answer, stopping);
-                await stream.WriteAsync(NewLine, stopping);
-                if (request?.Command == Succession.Command && reply.ExitCode == ExitCodes.Success)
+                try
                 {
-                    await succession.HandOverAsync();
+                    byte[] answer = JsonSerializer.SerializeToUtf8Bytes(reply, ControlJson.Default.ControlReply);
+                    await stream.WriteAsync(answer, stopping);
+                    await stream.WriteAsync(NewLine, stopping);
+                }
+                finally
+                {
+                    // Also if the client has gone: the successor waits.
+                    if (request?.Command == Succession.Command && reply.ExitCode == ExitCodes.Success)
+                    {
+                        await succession.HandOverAsync();
+                    }
                 }
             }
         }

@@ -27,6 +27,8 @@ internal sealed class Succession(Node node, SystemdNotifier notifier, ILogger<Su
     private const string Ready = "ready";
     private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(60);
 
+    private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(10);
+
     /// <summary>
     /// Longest wait for what is under way. What is not finished then is done again by the kernel, or resynchronised.
     /// </summary>
@@ -37,8 +39,17 @@ internal sealed class Succession(Node node, SystemdNotifier notifier, ILogger<Su
     /// <summary>In the new process: tells that it is ready and waits for the old one's end.</summary>
     public static async Task WaitForTurnAsync()
     {
+        int old = Syscall.getppid();
         await Console.Out.WriteLineAsync(Ready);
         await Console.In.ReadToEndAsync();
+
+        // The stream is one of the many descriptors that a process closes as it ends; the lock and the disks are others.
+        // It has another parent when all are closed.
+        long end = Stopwatch.GetTimestamp();
+        while (Syscall.getppid() == old && Stopwatch.GetElapsedTime(end) < EndTime)
+        {
+            await Task.Delay(1);
+        }
     }
 
     /// <summary>Starts the new process and waits until it is ready.</summary>
@@ -84,11 +95,25 @@ internal sealed class Succession(Node node, SystemdNotifier notifier, ILogger<Su
         };
     }
 
-    /// <summary>Ends this process in favour of the prepared one.</summary>
+    /// <summary>Ends this process in favour of the prepared one, whatever happens on the way.</summary>
     public async Task HandOverAsync()
     {
-        int id = _successor!.Id;
-        notifier.MainProcess(id);
+        try
+        {
+            notifier.MainProcess(_successor!.Id);
+            await FinishAsync();
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            Log.HandOverIncomplete(logger, error.Message);
+        }
+
+        // No clean-up may run: it would take down what is to go on.
+        _ = Syscall._exit(ExitCodes.Success);
+    }
+
+    private async Task FinishAsync()
+    {
         IReadOnlyList<UpResource> resources = node.Up;
         Task quiet = Task.WhenAll(resources.Select(r => r.Running.ExecuteAsync(new AdminCommand.Quiesce())));
         HandedOver[] states = await Task.WhenAll(
@@ -99,9 +124,6 @@ internal sealed class Succession(Node node, SystemdNotifier notifier, ILogger<Su
         }
 
         HandOver.Write(node.Location.HandOverPath, states);
-
-        // No clean-up may run: it would take down what is to go on.
-        _ = Syscall._exit(ExitCodes.Success);
     }
 
     private static ProcessStartInfo StartInfo()

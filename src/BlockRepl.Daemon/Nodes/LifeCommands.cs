@@ -2,6 +2,7 @@ using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
+using BlockRepl.Core.State;
 
 namespace BlockRepl.Daemon.Nodes;
 
@@ -40,14 +41,14 @@ internal sealed class LifeCommands(Node node)
 
             using IDisposable gate = await node.EnterAsync(resource.Name);
             UpResource up = await node.StartAsync(resource, configuration.Global);
-            await BringUpAsync(up, target.Volume, connect: true, reply);
+            await BringUpAsync(up, v => target.Volume is null || v.Number == target.Volume, connect: true, reply);
         }
 
         ControlReply built = reply.Build();
         return built.ExitCode == 0 ? built : built with { ExitCode = ExitCodes.Usage };
     }
 
-    /// <summary>As up for one resource, which need not be connected.</summary>
+    /// <summary>As up for one resource, which need not be connected; what is attached already stays.</summary>
     public async Task<ControlReply> BringBackAsync(string name, bool connect)
     {
         NodeConfiguration configuration = node.ReadConfiguration();
@@ -59,7 +60,10 @@ internal sealed class LifeCommands(Node node)
         }
 
         using IDisposable gate = await node.EnterAsync(name);
-        await BringUpAsync(await node.StartAsync(resource, configuration.Global), null, connect, reply);
+        UpResource up = await node.StartAsync(resource, configuration.Global);
+        IReadOnlyList<VolumeStatus> status = await up.Running.GetStatusAsync();
+        await BringUpAsync(
+            up, v => status.First(s => s.Volume == v.Number).Disk == DiskState.Diskless, connect, reply);
         return reply.Build();
     }
 
@@ -100,11 +104,11 @@ internal sealed class LifeCommands(Node node)
         return reply.Build();
     }
 
-    private static async Task BringUpAsync(UpResource resource, int? volume, bool connect, ReplyBuilder reply)
+    private static async Task BringUpAsync(
+        UpResource resource, Func<VolumeConfiguration, bool> attach, bool connect, ReplyBuilder reply)
     {
         bool attached = true;
-        foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(
-            known => volume is null || known.Number == volume))
+        foreach (VolumeConfiguration known in resource.Configuration.Volumes.Where(attach))
         {
             CommandResult result = await Limits.WithinAsync(resource.Running.AttachAsync(known.Number));
             attached &= reply.Note($"{resource.Name}/{known.Number}", result);

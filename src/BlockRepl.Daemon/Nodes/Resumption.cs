@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
 using BlockRepl.Configuration;
@@ -25,6 +26,9 @@ internal sealed class Resumption(Node node, DeviceService devices, ILogger<Resum
     /// when they connect, and must not have become Primary before.
     /// </summary>
     private static readonly TimeSpan PatienceAfterDeath = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan DiskPatience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan DiskPoll = TimeSpan.FromMilliseconds(20);
 
     private readonly LifeCommands _life = new(node);
 
@@ -58,7 +62,7 @@ internal sealed class Resumption(Node node, DeviceService devices, ILogger<Resum
     {
         try
         {
-            ControlReply up = await _life.BringBackAsync(before.Resource, before.IsConnecting);
+            ControlReply up = await BringBackAsync(before);
             if (up.ExitCode != ExitCodes.Success || node.Find(before.Resource) is not { } resource)
             {
                 Log.ResumeFailed(logger, before.Resource, string.Join(" | ", up.Messages));
@@ -82,6 +86,24 @@ internal sealed class Resumption(Node node, DeviceService devices, ILogger<Resum
         catch (Exception error) when (error is ConfigurationException or IOException or TimeoutException)
         {
             Log.ResumeFailed(logger, before.Resource, error.Message);
+        }
+    }
+
+    /// <summary>
+    /// The kernel may hold the disk of a process that has just ended a little longer: it is tried until it is free.
+    /// </summary>
+    private async Task<ControlReply> BringBackAsync(HandedOver before)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            ControlReply up = await _life.BringBackAsync(before.Resource, before.IsConnecting);
+            if (up.ExitCode == ExitCodes.Success || Stopwatch.GetElapsedTime(began) > DiskPatience)
+            {
+                return up;
+            }
+
+            await Task.Delay(DiskPoll);
         }
     }
 

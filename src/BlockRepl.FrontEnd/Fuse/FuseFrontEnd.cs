@@ -65,12 +65,17 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         }
     }
 
-    /// <summary>The kernel ends the file system with the last process that serves it.</summary>
-    public bool IsWaiting(string stateDirectory, string volume) => false;
+    public bool IsWaiting(string stateDirectory, string volume)
+    {
+        lock (_lock)
+        {
+            return _waiting.Contains(FileOf(stateDirectory, volume));
+        }
+    }
 
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options)
     {
-        var file = Path.Combine(options.StateDirectory, volume.Name.Replace('/', '-'));
+        var file = FileOf(options.StateDirectory, volume.Name);
         lock (_lock)
         {
             if (_waiting.Contains(file) && TakeOver(volume, file) is { } old)
@@ -106,6 +111,9 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     }
 
     public void Dispose() => _keeper?.Dispose();
+
+    private static string FileOf(string stateDirectory, string volume) =>
+        Path.Combine(stateDirectory, volume.Replace('/', '-'));
 
     private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
 

@@ -104,7 +104,8 @@ public sealed class DeviceScripts
                 int written = Lines(guest);
                 Poll.Until(() => Lines(guest) > written + 5, "writes to go on", 60);
                 guest.Do("kill -9 $(cat /run/a.pid)");
-                guest.Do($"begin a {frontEnd} && br a up r0 && br a wait-connect r0 && br a primary r0");
+                guest.Do($"begin a {frontEnd} && br a wait-connect r0");
+                Assert.StartsWith("Primary/", guest.Do("br a role r0"));
             }
 
             int last = Lines(guest);
