@@ -85,7 +85,8 @@ internal static partial class Log
     public static partial void HandOverUnfinished(ILogger logger, double milliseconds);
 
     [LoggerMessage(
-        25, LogLevel.Error, "hand-over: {Reason}. The next daemon brings back what has its device in use, not the rest")]
+        25, LogLevel.Error,
+        "hand-over: {Reason}. The next daemon brings back what has its device in use, not the rest")]
     public static partial void HandOverIncomplete(ILogger logger, string reason);
 
     [LoggerMessage(21, LogLevel.Error, "{Device} cannot be made or changed: {Reason}")]

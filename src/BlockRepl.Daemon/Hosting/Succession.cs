@@ -43,8 +43,8 @@ internal sealed class Succession(Node node, SystemdNotifier notifier, ILogger<Su
         await Console.Out.WriteLineAsync(Ready);
         await Console.In.ReadToEndAsync();
 
-        // The stream is one of the many descriptors that a process closes as it ends; the lock and the disks are others.
-        // It has another parent when all are closed.
+        // The stream is one of the many descriptors that a process closes as it ends; the lock and the disks are
+        // others. This one has another parent when all are closed.
         long end = Stopwatch.GetTimestamp();
         while (Syscall.getppid() == old && Stopwatch.GetElapsedTime(end) < EndTime)
         {

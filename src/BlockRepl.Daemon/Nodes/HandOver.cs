@@ -43,7 +43,8 @@ internal static class HandOver
         string[] lines = File.ReadAllLines(path);
         File.Delete(path);
 
-        return lines.Length > 0 && IsFresh(lines[0].Split('\t')) ? [.. lines.Skip(1).Select(Parse).OfType<HandedOver>()] : [];
+        bool fresh = lines.Length > 0 && IsFresh(lines[0].Split('\t'));
+        return fresh ? [.. lines.Skip(1).Select(Parse).OfType<HandedOver>()] : [];
     }
 
     private static bool IsFresh(string[] head) =>
