@@ -89,6 +89,10 @@ internal static partial class Log
         "hand-over: {Reason}. The next daemon brings back what has its device in use, not the rest")]
     public static partial void HandOverIncomplete(ILogger logger, string reason);
 
+    [LoggerMessage(
+        26, LogLevel.Warning, "{Resource}: left as it is for the next daemon, because it is in use: {Reason}")]
+    public static partial void DeviceLeft(ILogger logger, string resource, string reason);
+
     [LoggerMessage(21, LogLevel.Error, "{Device} cannot be made or changed: {Reason}")]
     public static partial void DeviceFailed(ILogger logger, string device, string reason);
 }

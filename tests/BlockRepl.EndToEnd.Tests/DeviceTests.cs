@@ -84,10 +84,10 @@ public sealed class DeviceTests
     }
 
     [Theory]
-    [InlineData(Fuse, true)]
-    [InlineData(Fuse, false)]
-    public async Task A_mounted_device_outlives_daemons_that_are_killed_or_restarted_under_load(
-        string frontEnd, bool killed)
+    [InlineData(Fuse, "killed", 3)]
+    [InlineData(Fuse, "restarted", 3)]
+    [InlineData(Fuse, "stopped", 1)]
+    public async Task A_mounted_device_outlives_daemons_that_end_under_load(string frontEnd, string end, int times)
     {
         NeedDevices(frontEnd);
         Need.Program("fio", "fio");
@@ -97,17 +97,22 @@ public sealed class DeviceTests
         {
             string kernelNode = KernelNode(nodes.Left);
             var load = new VerifiedLoad(files.Path);
-            for (int i = 0; i < 3; i++)
+            for (int i = 0; i < times; i++)
             {
                 load.WaitForWrites(nodes.Left);
-                if (killed)
+                switch (end)
                 {
-                    nodes.Left.Kill();
-                    nodes.Left.Start();
-                }
-                else
-                {
-                    nodes.Left.Restart();
+                    case "killed":
+                        nodes.Left.Kill();
+                        nodes.Left.Start();
+                        break;
+                    case "stopped":
+                        Assert.Equal(0, nodes.Left.Stop());
+                        nodes.Left.Start();
+                        break;
+                    default:
+                        nodes.Left.Restart();
+                        break;
                 }
 
                 Assert.Equal("Primary", nodes.Left.Status().Role);

@@ -22,6 +22,9 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
     /// <summary>How long a client that was told to go may take before its resource is stopped without it.</summary>
     private static readonly TimeSpan OpenDeviceTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a resource that is left may take for what is under way.</summary>
+    private static readonly TimeSpan QuiesceTime = TimeSpan.FromSeconds(1);
+
     private static readonly TimeSpan OpenDevicePoll = TimeSpan.FromMilliseconds(50);
 
     private readonly ConcurrentDictionary<string, UpResource> _up = new(StringComparer.Ordinal);
@@ -94,7 +97,7 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
         resource.Running.Dispose();
     }
 
-    /// <summary>Takes everything down; nothing comes up any more.</summary>
+    /// <summary>Takes everything down but what is in use; nothing comes up any more.</summary>
     public async Task StopAllAsync(CancellationToken cancellation)
     {
         _stopping = true;
@@ -139,6 +142,15 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
         }
         catch (ObjectDisposedException)
         {
+            return;
+        }
+
+        if (result.Code == deviceInUse)
+        {
+            // Who has it open would get errors. The kernel keeps the device for the next daemon, as after a kill.
+            Log.DeviceLeft(logger, resource.Name, result.Message);
+            _ = await Task.WhenAny(
+                resource.Running.ExecuteAsync(new AdminCommand.Quiesce()), Task.Delay(QuiesceTime, cancellation));
             return;
         }
 

@@ -205,6 +205,8 @@ public sealed unsafe class EventLoop : IDisposable
 
     private void Main()
     {
+        // A thread's own property, so it is set here; what it means that it is refused the daemon says at its start.
+        _ = ProcessProtection.SetIoFlusher();
         try
         {
             while (!_stopRequested)

@@ -9,7 +9,8 @@ public static class ProcessProtection
     public static int LockMemory() => -NativeMethods.ProcessLockMemory();
 
     /// <summary>
-    /// Marks the process as needed to write out dirty memory (PR_SET_IO_FLUSHER); returns 0 or a positive errno.
+    /// Marks the calling thread, and those that it will start, as needed to write out dirty memory
+    /// (PR_SET_IO_FLUSHER); returns 0 or a positive errno.
     /// </summary>
     public static int SetIoFlusher() => -NativeMethods.ProcessSetIoFlusher();
 }
