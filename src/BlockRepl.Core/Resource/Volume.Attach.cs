@@ -327,12 +327,7 @@ internal sealed partial class Volume
         }
 
         _dataUnflushed &= data.Failed;
-        foreach (Func<bool> wait in WriteBitmap())
-        {
-            yield return wait;
-        }
-
-        foreach (Func<bool> wait in SyncSuperBlock())
+        foreach (Func<bool> wait in SaveAll())
         {
             yield return wait;
         }

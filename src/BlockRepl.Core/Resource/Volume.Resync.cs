@@ -184,12 +184,7 @@ internal sealed partial class Volume
         _holdRequests = true;
         ChangeTo(State with { Connection = ConnectionState.SyncTarget, Disk = DiskState.Inconsistent }, hard: true);
         _core.RecomputeDependencies();
-        foreach (Func<bool> wait in WriteBitmap())
-        {
-            yield return wait;
-        }
-
-        foreach (Func<bool> wait in SyncSuperBlock())
+        foreach (Func<bool> wait in SaveAll())
         {
             yield return wait;
         }

@@ -20,6 +20,7 @@ internal sealed class UblkQueue : IVolumeClient, IUblkHandler
     private readonly int _maxIoBytes;
     private readonly int _maxZeroBytes;
     private readonly Slot[] _slots;
+    private readonly BufferShare _buffers;
     private readonly TaskCompletionSource _tagsEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -32,7 +33,6 @@ internal sealed class UblkQueue : IVolumeClient, IUblkHandler
     private VolumeFacts _facts;
     private int _endedTags;
     private int _outstanding;
-    private int _bytesHeld;
     private bool _failing;
     private bool _gone;
 
@@ -44,6 +44,7 @@ internal sealed class UblkQueue : IVolumeClient, IUblkHandler
         _maxIoBytes = maxIoBytes;
         _maxZeroBytes = maxZeroBytes;
         _slots = new Slot[depth];
+        _buffers = new BufferShare(device, this, MaxBytes);
         _waiting = new int[depth];
     }
 
@@ -225,7 +226,7 @@ internal sealed class UblkQueue : IVolumeClient, IUblkHandler
 
     private bool TryDataPart(int tag, int bytes)
     {
-        if (!TryRent(bytes, out var buffer))
+        if (!_buffers.TryRent(bytes, out var buffer))
         {
             return false;
         }
@@ -242,29 +243,10 @@ internal sealed class UblkQueue : IVolumeClient, IUblkHandler
         }
         else
         {
-            _bytesHeld -= bytes;
-            _device.ReturnBuffer(buffer);
+            _buffers.Return(buffer, bytes);
             Answer(tag, InputOutput);
         }
 
-        return true;
-    }
-
-    private bool TryRent(int bytes, out BufferHandle buffer)
-    {
-        buffer = BufferHandle.None;
-        if (_bytesHeld > 0 && _bytesHeld + bytes > MaxBytes)
-        {
-            return false; // what is held comes back with a completion, which pumps
-        }
-
-        if (!_device.TryRentBuffer(bytes, out buffer))
-        {
-            _device.NotifyWhenBuffersReturn(this);
-            return false;
-        }
-
-        _bytesHeld += bytes;
         return true;
     }
 
@@ -289,14 +271,14 @@ internal sealed class UblkQueue : IVolumeClient, IUblkHandler
             return true;
         }
 
-        _bytesHeld -= slot.PartBytes;
         if (slot.Request.Code == UblkCode.Write)
         {
+            _buffers.Forget(slot.PartBytes);
             return true;
         }
 
         var sent = good && slot.IsOpen && _channel!.TrySend(tag, slot.Done, slot.Buffer, slot.PartBytes);
-        _device.ReturnBuffer(slot.Buffer);
+        _buffers.Return(slot.Buffer, slot.PartBytes);
         slot.Buffer = BufferHandle.None;
         return sent;
     }

@@ -41,9 +41,8 @@ internal sealed class FuseSlotTable : IDisposable
     private readonly FuseSlot[] _slots;
     private readonly BufferHandle[] _buffers;
     private readonly int _partsPerSlot;
-    private readonly int[] _free;
+    private readonly FreeSlots _free;
     private readonly MemoryBlock _heads;
-    private int _freeCount;
 
     public FuseSlotTable(int capacity, int partsPerSlot)
     {
@@ -51,17 +50,12 @@ internal sealed class FuseSlotTable : IDisposable
         _buffers = new BufferHandle[capacity * partsPerSlot];
         _partsPerSlot = partsPerSlot;
         _heads = new MemoryBlock(capacity * HeadStride);
-        _free = new int[capacity];
-        _freeCount = capacity;
-        for (var i = 0; i < capacity; i++)
-        {
-            _free[i] = capacity - 1 - i;
-        }
+        _free = new FreeSlots(capacity);
     }
 
-    public int InUse => _slots.Length - _freeCount;
+    public int InUse => _free.InUse;
 
-    public bool IsFull => _freeCount == 0;
+    public bool IsFull => _free.IsEmpty;
 
     public ref FuseSlot this[int index] => ref _slots[index];
 
@@ -71,12 +65,11 @@ internal sealed class FuseSlotTable : IDisposable
 
     /// <summary>Where the head of the next request goes; <see cref="Take"/> makes it that request's.</summary>
     public Span<byte> NextHead() =>
-        _heads.GetSpan(_free[_freeCount - 1] * HeadStride, FuseProtocol.WriteHeadBytes);
+        _heads.GetSpan(_free.Next * HeadStride, FuseProtocol.WriteHeadBytes);
 
     public int Take(in FuseRequest request)
     {
-        Invariant.Require(_freeCount > 0, "a request slot is taken although none is free");
-        var index = _free[--_freeCount];
+        var index = _free.Take();
         _slots[index] = new FuseSlot
         {
             Request = request,
@@ -92,11 +85,11 @@ internal sealed class FuseSlotTable : IDisposable
         Invariant.Require(_slots[index].Outstanding == 0, "a request slot is released with parts under way");
         ClearHead(index);
         _slots[index] = default;
-        _free[_freeCount++] = index;
+        _free.Return(index);
     }
 
     /// <summary>The message in the next head was dealt with without becoming a request under way.</summary>
-    public void ForgetNext() => ClearHead(_free[_freeCount - 1]);
+    public void ForgetNext() => ClearHead(_free.Next);
 
     public void Dispose() => _heads.Dispose();
 

@@ -43,7 +43,7 @@ internal sealed partial class NbdSession
         while (slot.Error == RequestError.None && slot.Remaining > 0 && _partsStarted - _partsReturned < ReadAheadParts)
         {
             var bytes = (int)Math.Min(slot.Remaining, _facts.MaxPartBytes);
-            if (!TryRent(bytes, out var buffer))
+            if (!_buffers.TryRent(bytes, out var buffer))
             {
                 return;
             }
@@ -63,7 +63,7 @@ internal sealed partial class NbdSession
     private void OnLargeReadSent()
     {
         ref var part = ref _parts[_partsReturned++ % ReadAheadParts];
-        ReturnBuffer(part.Buffer, part.Bytes);
+        _buffers.Return(part.Buffer, part.Bytes);
         SettleLargeRead();
     }
 
@@ -114,7 +114,7 @@ internal sealed partial class NbdSession
             for (; _partsStarted > _partsSent; _partsStarted--)
             {
                 ref var part = ref _parts[(_partsStarted - 1) % ReadAheadParts];
-                ReturnBuffer(part.Buffer, part.Bytes);
+                _buffers.Return(part.Buffer, part.Bytes);
             }
 
             slot.Remaining = 0;

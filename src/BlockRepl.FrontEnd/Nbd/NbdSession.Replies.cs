@@ -31,7 +31,7 @@ internal sealed partial class NbdSession
                     CompleteRead(index);
                     break;
                 case NbdCommand.Write:
-                    _bytesHeld -= tag << 9;
+                    _buffers.Forget((int)(tag << 9));
                     CompleteWrite(index);
                     break;
                 case NbdCommand.Flush:
@@ -57,7 +57,7 @@ internal sealed partial class NbdSession
         else
         {
             ref var slot = ref _slots[index];
-            ReturnBuffer(slot.Buffer, slot.BufferBytes);
+            _buffers.Return(slot.Buffer, slot.BufferBytes);
             _slots.Release(index);
         }
 
@@ -79,7 +79,7 @@ internal sealed partial class NbdSession
             Break("replies pile up unread");
         }
 
-        ReturnBuffer(slot.Buffer, slot.BufferBytes);
+        _buffers.Return(slot.Buffer, slot.BufferBytes);
         CompletePlain(index);
     }
 

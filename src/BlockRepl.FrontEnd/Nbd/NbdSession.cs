@@ -51,7 +51,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
 
     private ulong _drainCookie;
     private NbdError _drainError;
-    private long _bytesHeld;
+    private readonly BufferShare _buffers;
     private bool _stopped;
     private bool _closing;
     private bool _released;
@@ -68,6 +68,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         _device = device;
         _logger = logger;
         _ended = ended;
+        _buffers = new BufferShare(device, this, MaxBytes);
     }
 
     public IVolumeDevice Device => _device;
@@ -335,7 +336,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
 
     private bool TryStartRead(in NbdRequest request)
     {
-        if (!TryRent((int)request.Length, out var buffer))
+        if (!_buffers.TryRent((int)request.Length, out var buffer))
         {
             return false;
         }
@@ -353,7 +354,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     {
         ref var slot = ref _slots[_receivingSlot];
         var bytes = (int)Math.Min(slot.Remaining, _facts.MaxPartBytes);
-        if (!TryRent(bytes, out _receivingBuffer))
+        if (!_buffers.TryRent(bytes, out _receivingBuffer))
         {
             return false;
         }
@@ -431,30 +432,6 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         }
     }
 
-    private bool TryRent(int bytes, out BufferHandle buffer)
-    {
-        buffer = BufferHandle.None;
-        if (_bytesHeld > 0 && _bytesHeld + bytes > MaxBytes)
-        {
-            return false; // what is held comes back with a completion, which pumps again
-        }
-
-        if (!_device.TryRentBuffer(bytes, out buffer))
-        {
-            _device.NotifyWhenBuffersReturn(this);
-            return false;
-        }
-
-        _bytesHeld += bytes;
-        return true;
-    }
-
-    private void ReturnBuffer(BufferHandle buffer, int bytes)
-    {
-        _bytesHeld -= bytes;
-        _device.ReturnBuffer(buffer);
-    }
-
     /// <summary>Drops a write whose payload will not come whole; the parts that were submitted run on.</summary>
     private void AbortReceiving()
     {
@@ -465,7 +442,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
 
         if (!_receivingBuffer.IsNone)
         {
-            ReturnBuffer(_receivingBuffer, _receivingBytes);
+            _buffers.Return(_receivingBuffer, _receivingBytes);
             _receivingBuffer = BufferHandle.None;
         }
 
@@ -522,7 +499,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
             _deviceClosed = true;
             if (!_gone)
             {
-                Invariant.Require(_bytesHeld == 0, "a session ends while it holds buffers");
+                Invariant.Require(_buffers.Held == 0, "a session ends while it holds buffers");
                 _device.Close(this);
             }
 

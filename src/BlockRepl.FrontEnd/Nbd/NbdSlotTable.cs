@@ -29,30 +29,23 @@ internal struct NbdSlot
 internal sealed class NbdSlotTable
 {
     private readonly NbdSlot[] _slots;
-    private readonly int[] _free;
-    private int _freeCount;
+    private readonly FreeSlots _free;
 
     public NbdSlotTable(int capacity)
     {
         _slots = new NbdSlot[capacity];
-        _free = new int[capacity];
-        _freeCount = capacity;
-        for (var i = 0; i < capacity; i++)
-        {
-            _free[i] = capacity - 1 - i;
-        }
+        _free = new FreeSlots(capacity);
     }
 
-    public int InUse => _slots.Length - _freeCount;
+    public int InUse => _free.InUse;
 
-    public bool IsFull => _freeCount == 0;
+    public bool IsFull => _free.IsEmpty;
 
     public ref NbdSlot this[int index] => ref _slots[index];
 
     public int Take(in NbdRequest request)
     {
-        Invariant.Require(_freeCount > 0, "a request slot is taken although none is free");
-        var index = _free[--_freeCount];
+        var index = _free.Take();
         _slots[index] = new NbdSlot
         {
             Request = request,
@@ -68,6 +61,6 @@ internal sealed class NbdSlotTable
     {
         Invariant.Require(_slots[index].Outstanding == 0, "a request slot is released with parts under way");
         _slots[index] = default;
-        _free[_freeCount++] = index;
+        _free.Return(index);
     }
 }
