@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace BlockRepl.Administration;
 
 /// <summary>
@@ -7,6 +10,8 @@ public sealed record NodeLocation
 {
     public const string DefaultConfigPath = "/etc/drbd.conf";
     public const string DefaultRunDirectory = "/run/blockrepl";
+
+    private const string SharedMemory = "/dev/shm";
 
     /// <summary>Longest path that fits into a Unix socket's address.</summary>
     public const int LongestSocketPath = 107;
@@ -21,11 +26,17 @@ public sealed record NodeLocation
 
     public string NbdSocketPath => Path.Combine(RunDirectory, "nbd.sock");
 
-    /// <summary>What a daemon leaves for the one that takes its place.</summary>
-    public string RecordFolder => Path.Combine(RunDirectory, "record");
+    /// <summary>
+    /// Where the records of writes under way are: memory, always. On a disk a store into a mapped page waits for the
+    /// file system's journal, again and again, in the thread that every write goes through.
+    /// </summary>
+    public string RecordFolder => IsInMemory(RunDirectory)
+        ? Path.Combine(RunDirectory, "record")
+        : Path.Combine(SharedMemory, "blockrepl-" + Convert.ToHexStringLower(
+            SHA256.HashData(Encoding.UTF8.GetBytes(RunDirectory)))[..16]);
 
     /// <summary>Which resources are to go on, between two daemons.</summary>
-    public string HandOverPath => Path.Combine(RecordFolder, "handover");
+    public string HandOverPath => Path.Combine(RunDirectory, "handover");
 
     /// <summary>Locked by the daemon as long as it lives.</summary>
     public string LockPath => Path.Combine(RunDirectory, "blockrepld.lock");
@@ -48,6 +59,9 @@ public sealed record NodeLocation
         string Choose(string? given, string variable, string fallback) =>
             given is { Length: > 0 } ? given : environment(variable) is { Length: > 0 } set ? set : fallback;
     }
+
+    private static bool IsInMemory(string directory) =>
+        Directory.Exists(directory) && new DriveInfo(directory).DriveFormat is "tmpfs" or "ramfs";
 
     /// <summary>What <c>uname -n</c> prints. The framework's machine name ends at the first dot.</summary>
     private static string HostName()

@@ -130,7 +130,7 @@ internal sealed partial class ResourceDriver
 
         try
         {
-            Directory.CreateDirectory(folder);
+            WriteRecordFile.MakeFolder(folder);
             var path = Path.Combine(folder, $"{Options.Resource.Name}-{device.Volume}");
             var survivors = WriteRecordFile.Read(path);
             var slots = Options.Resource.Net.MaxEpochSizeWrites + RecordSlotsBesides;

@@ -214,4 +214,24 @@ public sealed class CommandTests
         Assert.Equal(("/etc/x", "n", "/run/blockrepl"), (location.ConfigPath, location.Node, location.RunDirectory));
         Assert.Equal("/run/blockrepl/control.sock", location.ControlSocketPath);
     }
+
+    [Fact]
+    public void Records_of_writes_are_in_memory_wherever_the_run_directory_is()
+    {
+        string inMemory = Directory.CreateDirectory($"/dev/shm/blockrepl-test-{Environment.ProcessId}").FullName;
+        try
+        {
+            Assert.Equal(Path.Combine(inMemory, "record"), RecordFolder(inMemory));
+            string onDisk = RecordFolder(AppContext.BaseDirectory);
+            Assert.Matches("^/dev/shm/blockrepl-[0-9a-f]{16}$", onDisk);
+            Assert.NotEqual(onDisk, RecordFolder(Path.Combine(AppContext.BaseDirectory, "..")));
+        }
+        finally
+        {
+            Directory.Delete(inMemory);
+        }
+
+        static string RecordFolder(string runDirectory) =>
+            new NodeLocation { ConfigPath = "c", Node = "a", RunDirectory = runDirectory }.RecordFolder;
+    }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using BlockRepl.Administration;
 
 namespace BlockRepl.Nodes;
 
@@ -193,6 +194,18 @@ public sealed class Node : IDisposable
         else if (!DaemonHasExited)
         {
             Kill();
+        }
+
+        DeleteRecord();
+    }
+
+    /// <summary>Takes away what a daemon leaves in memory for the next one, as a loss of power does.</summary>
+    public void DeleteRecord()
+    {
+        var location = new NodeLocation { ConfigPath = _configuration, Node = Name, RunDirectory = RunDirectory };
+        if (Directory.Exists(location.RecordFolder))
+        {
+            Directory.Delete(location.RecordFolder, recursive: true);
         }
     }
 

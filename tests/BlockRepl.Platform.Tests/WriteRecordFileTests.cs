@@ -1,5 +1,6 @@
 using BlockRepl.Core;
 using BlockRepl.Platform.Storage;
+using Mono.Unix.Native;
 using Xunit;
 
 namespace BlockRepl.Platform.Tests;
@@ -91,6 +92,19 @@ public sealed class WriteRecordFileTests : IDisposable
         File.WriteAllBytes(Path, File.ReadAllBytes(Path)[..length]);
         Assert.Null(WriteRecordFile.Read(Path));
         WriteRecordFile.Open(Path, Slots).Dispose();
+    }
+
+    [Fact]
+    public void A_folder_where_others_write_or_that_is_a_link_is_refused()
+    {
+        string folder = System.IO.Path.Combine(_folder, "record");
+        WriteRecordFile.MakeFolder(folder);
+        WriteRecordFile.MakeFolder(folder);
+        string link = System.IO.Path.Combine(_folder, "link");
+        File.CreateSymbolicLink(link, folder);
+        Assert.Contains(link, Assert.Throws<IOException>(() => WriteRecordFile.MakeFolder(link)).Message);
+        Syscall.chmod(folder, FilePermissions.S_IRWXU | FilePermissions.S_IWGRP);
+        Assert.Contains("remove it", Assert.Throws<IOException>(() => WriteRecordFile.MakeFolder(folder)).Message);
     }
 
     private WriteRecordFile Begun()

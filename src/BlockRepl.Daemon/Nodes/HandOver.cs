@@ -23,14 +23,10 @@ internal static class HandOver
 {
     private static readonly TimeSpan GoodFor = TimeSpan.FromSeconds(20);
 
-    public static void Write(string path, IEnumerable<HandedOver> resources)
-    {
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.WriteAllLines(path, [
-            $"{Boot.Id}\t{Stopwatch.GetTimestamp().ToString(CultureInfo.InvariantCulture)}",
-            .. resources.Select(r => $"{r.Resource}\t{r.IsPrimary}\t{r.IsConnecting}"),
-        ]);
-    }
+    public static void Write(string path, IEnumerable<HandedOver> resources) => File.WriteAllLines(path, [
+        $"{Boot.Id}\t{Stopwatch.GetTimestamp().ToString(CultureInfo.InvariantCulture)}",
+        .. resources.Select(r => $"{r.Resource}\t{r.IsPrimary}\t{r.IsConnecting}"),
+    ]);
 
     /// <summary>Reads and removes it; nothing if there is none, or if it is too old.</summary>
     public static IReadOnlyList<HandedOver> Take(string path)

@@ -40,6 +40,26 @@ public sealed unsafe class WriteRecordFile : IDisposable
 
     private ref ulong State => ref *(ulong*)(_base + 32);
 
+    /// <summary>
+    /// Makes the folder for records, where nobody else writes: who could write a record could make us forget a write.
+    /// </summary>
+    /// <exception cref="IOException">It cannot be made, or somebody else made it.</exception>
+    public static void MakeFolder(string folder)
+    {
+        const FilePermissions others = FilePermissions.S_IWGRP | FilePermissions.S_IWOTH;
+        if (Syscall.mkdir(folder, FilePermissions.S_IRWXU) != 0 && Stdlib.GetLastError() != Errno.EEXIST)
+        {
+            throw new IOException($"{folder}: cannot be made: {Stdlib.GetLastError()}");
+        }
+
+        if (Syscall.lstat(folder, out Stat found) != 0
+            || (found.st_mode & FilePermissions.S_IFMT) != FilePermissions.S_IFDIR
+            || found.st_uid != Syscall.geteuid() || (found.st_mode & others) != 0)
+        {
+            throw new IOException($"{folder}: is not a folder where only this user writes; remove it.");
+        }
+    }
+
     /// <summary>What the process before left at this path; null if there is nothing that can be relied on.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SurvivingWrites? Read(string path)

@@ -100,14 +100,13 @@ public sealed class PacketReaderTests
         byte[] buffer = new byte[4096];
         PacketReader data = new() { Framing = framing };
         PacketReader meta = new() { Framing = framing };
-        ExchangeWrite(framing, buffer, data, meta);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
+        AllocationCheck.AssertNone(() =>
         {
-            ExchangeWrite(framing, buffer, data, meta);
-        }
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            for (int i = 0; i < 1000; i++)
+            {
+                ExchangeWrite(framing, buffer, data, meta);
+            }
+        });
     }
 
     private static void ExchangeWrite(in Framing framing, byte[] buffer, PacketReader data, PacketReader meta)

@@ -74,10 +74,7 @@ internal sealed class BlockReplHost : Host, IDisposable
     public override void PowerOff()
     {
         Node.Kill();
-        if (Directory.Exists(_location.RecordFolder))
-        {
-            Directory.Delete(_location.RecordFolder, recursive: true);
-        }
+        Node.DeleteRecord();
     }
 
     /// <summary>Ends the daemon without any warning; the machine keeps its power.</summary>
@@ -103,6 +100,7 @@ internal sealed class BlockReplHost : Host, IDisposable
             Node.Kill();
         }
 
+        Node.DeleteRecord();
         _failingDisk?.Dispose();
         _failingDisk = null;
         File.Delete(HandlerRecord);
