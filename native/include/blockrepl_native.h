@@ -17,7 +17,7 @@ extern "C" {
 #define BRN_API __attribute__((visibility("default")))
 
 /* Raised whenever a structure, a constant or the meaning of a function changes. */
-#define BRN_ABI_VERSION 3u
+#define BRN_ABI_VERSION 4u
 
 enum brn_struct {
     BRN_STRUCT_OP = 0,
@@ -207,6 +207,18 @@ typedef struct brn_device_info {
 BRN_API int32_t brn_device_open(const char *path, uint32_t flags);
 
 BRN_API int32_t brn_device_info_get(int32_t fd, brn_device_info *info);
+
+/* ---- sectors of a disk that nodes share ---------------------------------------------------------------------- */
+
+/*
+ * Opens a block device or a regular file with O_SYNC and, where possible, O_DIRECT, without a claim: other nodes'
+ * programs use it too. The sector size of a file is 0. Returns the descriptor. -ENOTBLK: neither a block device nor a
+ * regular file.
+ */
+BRN_API int32_t brn_sector_open(const char *path, uint32_t *sector_size, uint64_t *bytes);
+
+/* Moves exactly one sector, to or from a buffer aligned to it. Blocks for as long as the device takes. */
+BRN_API int32_t brn_sector_transfer(int32_t fd, void *buffer, uint32_t bytes, uint64_t offset, uint32_t write_it);
 
 /* ---- files served by this process, and loop devices over them ------------------------------------------------ */
 

@@ -61,10 +61,40 @@ static void layouts(void)
     CHECK_EQ(0, brn_struct_last_offset(1000));
 }
 
+/* A file: whole sectors only, an end that is not reached is an error. */
+static void sectors_move_whole(void)
+{
+    char path[] = "/tmp/brn-sector-XXXXXX";
+    int made = mkstemp(path);
+    CHECK(made >= 0);
+    CHECK_EQ(0, ftruncate(made, 1024 + 100));
+    uint32_t sector_size = 1;
+    uint64_t bytes = 0;
+    int fd = brn_sector_open(path, &sector_size, &bytes);
+    CHECK(fd >= 0);
+    CHECK_EQ(0, sector_size);
+    CHECK_EQ(1124, bytes);
+    void *buffer = NULL;
+    CHECK_EQ(0, posix_memalign(&buffer, 4096, 4096));
+    memset(buffer, 0x5a, 512);
+    CHECK_EQ(0, brn_sector_transfer(fd, buffer, 512, 512, 1));
+    memset(buffer, 0, 512);
+    CHECK_EQ(0, brn_sector_transfer(fd, buffer, 512, 512, 0));
+    CHECK_EQ(0x5a, ((unsigned char *)buffer)[511]);
+    CHECK_EQ(-EIO, brn_sector_transfer(fd, buffer, 512, 1024, 0));
+    CHECK_EQ(-ENOTBLK, brn_sector_open("/dev/null", &sector_size, &bytes));
+    CHECK_EQ(-ENOENT, brn_sector_open("/tmp/brn-no-such-device", &sector_size, &bytes));
+    free(buffer);
+    close(fd);
+    close(made);
+    unlink(path);
+}
+
 int main(void)
 {
     files();
     memory_and_clock();
     layouts();
+    sectors_move_whole();
     return 0;
 }

@@ -22,6 +22,7 @@ internal static class CommandLine
         AddWaits(root, daemon);
         AddQueries(root, daemon, offline);
         offline.AddTo(root);
+        root.Subcommands.Add(new Command("sbd", SbdCommand.Description));
         return root;
     }
 

@@ -12,6 +12,11 @@ internal static class Program
     /// <returns>The exit code.</returns>
     public static Task<int> RunAsync(string[] arguments, Terminal terminal)
     {
+        if (arguments is ["sbd", ..])
+        {
+            return SbdCommand.RunAsync(arguments[1..]);
+        }
+
         ParseResult parsed = CommandLine.Build(terminal).Parse(arguments);
         if (parsed.CommandResult.Command is RootCommand && parsed.UnmatchedTokens.Count > 0)
         {

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using BlockRepl.Core;
+using BlockRepl.Sbd;
 using Xunit;
 
 namespace BlockRepl.Tidy.Tests;
@@ -10,12 +11,14 @@ public sealed partial class DependencyTests
     private static readonly Dictionary<string, string[]> Allowed = new()
     {
         ["Core"] = [],
+        ["Sbd"] = [],
         ["Configuration"] = ["Core"],
         ["Platform"] = ["Core"],
         ["FrontEnd"] = ["Core", "Platform"],
         ["Engine"] = ["Core", "Platform", "FrontEnd"],
         ["Administration"] = ["Core", "Configuration"],
         ["Daemon"] = ["Core", "Configuration", "Platform", "FrontEnd", "Engine", "Administration"],
+        ["Fencing"] = ["Sbd", "Platform"],
         ["Cli"] = ["Core", "Configuration", "Platform", "Administration"],
     };
 
@@ -34,21 +37,25 @@ public sealed partial class DependencyTests
         }
     }
 
-    [Fact]
-    public void The_core_has_no_package_but_its_analyzer()
+    [Theory]
+    [InlineData("Core")]
+    [InlineData("Sbd")]
+    public void A_pure_assembly_has_no_package_but_its_analyzer(string name)
     {
-        SourceFile core = SourceTree.Files.Single(f => f.Path == "src/BlockRepl.Core/BlockRepl.Core.csproj");
+        SourceFile project = SourceTree.Files.Single(f => f.Path == $"src/BlockRepl.{name}/BlockRepl.{name}.csproj");
         Assert.Equal(
             ["Microsoft.CodeAnalysis.BannedApiAnalyzers"],
-            PackageReference().Matches(core.Text).Select(m => m.Groups[1].Value));
-        Assert.DoesNotContain("<ProjectReference", core.Text, StringComparison.Ordinal);
+            PackageReference().Matches(project.Text).Select(m => m.Groups[1].Value));
+        Assert.DoesNotContain("<ProjectReference", project.Text, StringComparison.Ordinal);
     }
 
     /// <summary>
     /// The compiled assembly is the witness: a reference appears in it only when something of it is used.
     /// </summary>
-    [Fact]
-    public void The_compiled_core_uses_only_the_pure_parts_of_the_base_library()
+    [Theory]
+    [InlineData(typeof(ICoreHost))]
+    [InlineData(typeof(ISectorDevice))]
+    public void A_pure_assembly_uses_only_the_pure_parts_of_the_base_library(Type member)
     {
         string[] pure =
         [
@@ -56,7 +63,7 @@ public sealed partial class DependencyTests
             "System.Runtime.Intrinsics", "System.Runtime.Extensions", "System.Security.Cryptography",
             "System.Collections.Immutable", "System.Text.Encoding.Extensions",
         ];
-        IEnumerable<string> used = typeof(ICoreHost).Assembly.GetReferencedAssemblies().Select(a => a.Name!);
+        IEnumerable<string> used = member.Assembly.GetReferencedAssemblies().Select(a => a.Name!);
         Assert.Empty(used.Except(pure));
     }
 

@@ -34,6 +34,8 @@ package_of() {
         tshark) echo tshark ;;
         tcpdump) echo tcpdump ;;
         drbdmeta) echo drbd-utils ;;
+        sbd) echo sbd ;;
+        losetup) echo mount ;;
         ip) echo iproute2 ;;
         qemu-system-x86_64) echo qemu-system-x86 ;;
         qemu-system-aarch64) echo qemu-system-arm ;;

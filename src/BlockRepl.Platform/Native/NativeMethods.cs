@@ -7,7 +7,7 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "blockrepl_native";
 
-    public const uint AbiVersion = 3;
+    public const uint AbiVersion = 4;
     public const int MaxIovecs = 64;
     public const uint OpenReadOnly = 1;
     public const uint OpenExclusive = 2;
@@ -63,6 +63,12 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library, EntryPoint = "brn_device_info_get")]
     public static partial int DeviceInfoGet(int descriptor, NativeDeviceInfo* info);
+
+    [LibraryImport(Library, EntryPoint = "brn_sector_open", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int SectorOpen(string path, uint* sectorSize, ulong* bytes);
+
+    [LibraryImport(Library, EntryPoint = "brn_sector_transfer")]
+    public static partial int SectorTransfer(int descriptor, void* buffer, uint bytes, ulong offset, uint write);
 
     [LibraryImport(Library, EntryPoint = "brn_fuse_mount", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int FuseMount(string file, string source, uint maxRead);

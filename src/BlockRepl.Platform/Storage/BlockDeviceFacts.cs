@@ -96,7 +96,7 @@ internal static unsafe class DeviceFile
             info.Flags.HasFlag(NativeDeviceFlags.Direct));
     }
 
-    private static BlockDeviceException OpenFailed(string path, int errno)
+    public static BlockDeviceException OpenFailed(string path, int errno)
     {
         var why = errno switch
         {

@@ -1,0 +1,30 @@
+using BlockRepl.Sbd;
+
+namespace BlockRepl.Fencing.Devices;
+
+/// <summary>Carries a procedure's steps out on a real device.</summary>
+internal sealed class ProcedureRunner(ISectorDevice device, TimeSpan ioTimeout, Action<TimeSpan> wait)
+{
+    public Exchange Exchange { get; } = new(device.SectorSize);
+
+    public ISectorDevice Device => device;
+
+    public void Run(IEnumerable<DeviceStep> procedure)
+    {
+        foreach (var step in procedure)
+        {
+            Exchange.Error = step.Kind switch
+            {
+                StepKind.Read => device.Read(step.Sector, Exchange.Sector, ioTimeout),
+                StepKind.Write => device.Write(step.Sector, Exchange.Sector, ioTimeout),
+                _ => Wait(step.Time),
+            };
+        }
+    }
+
+    private SectorError Wait(TimeSpan time)
+    {
+        wait(time);
+        return SectorError.None;
+    }
+}
