@@ -1,0 +1,86 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace BlockRepl.Iscsi.Protocol.Login;
+
+/// <summary>A challenge: the identifier and the bytes that the answer is a digest of.</summary>
+internal sealed record ChapChallenge(byte Id, byte[] Bytes);
+
+/// <summary>
+/// The arithmetic of CHAP (RFC 1994 as RFC 7143, 12.1.3 has it): the answer is the digest of identifier, secret and
+/// challenge.
+/// </summary>
+internal static class Chap
+{
+    /// <summary>
+    /// Most wanted first: MD5, SHA1, SHA256. Every target has MD5; tgtd 1.0.85 accepts the longer ones and then fails
+    /// (its buffer for the answer is too short), so they are for targets that refuse MD5.
+    /// </summary>
+    public const string Offer = "5,6,7";
+
+    private const int LongestBinary = 1024;
+
+    /// <exception cref="IscsiException">Not one that was offered.</exception>
+    public static int ParseAlgorithm(string text) => text switch
+    {
+        "5" => 5,
+        "6" => 6,
+        "7" => 7,
+        "Reject" => throw new IscsiException(
+            IscsiError.AuthenticationFailed, "the target knows none of CHAP's digests MD5, SHA1 and SHA256"),
+        _ => throw IscsiException.Violation($"CHAP_A={Printable.Text(text)} was not offered"),
+    };
+
+    public static byte[] Answer(int algorithm, ChapChallenge challenge, string secret)
+    {
+        byte[] text = [challenge.Id, .. Encoding.UTF8.GetBytes(secret), .. challenge.Bytes];
+        return algorithm switch
+        {
+#pragma warning disable CA5350, CA5351 // Weak digests, and the only ones that every target has.
+            5 => MD5.HashData(text),
+            6 => SHA1.HashData(text),
+#pragma warning restore CA5350, CA5351
+            7 => SHA256.HashData(text),
+            _ => throw new ArgumentOutOfRangeException(nameof(algorithm)),
+        };
+    }
+
+    public static bool IsAnswer(byte[] answer, int algorithm, ChapChallenge challenge, string secret) =>
+        CryptographicOperations.FixedTimeEquals(answer, Answer(algorithm, challenge, secret));
+
+    /// <exception cref="IscsiException">Not 0 to 255.</exception>
+    public static byte ParseId(string text) =>
+        byte.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out byte id)
+            ? id
+            : throw IscsiException.Violation($"CHAP_I={Printable.Text(text)} is no number from 0 to 255");
+
+    public static string ToHex(byte[] bytes) => "0x" + Convert.ToHexStringLower(bytes);
+
+    /// <summary>A binary value: 0x and hexadecimal digits, or 0b and base64.</summary>
+    /// <exception cref="IscsiException">Neither, or longer than 1024 bytes.</exception>
+    public static byte[] ParseBinary(string name, string text)
+    {
+        byte[]? bytes = null;
+        try
+        {
+            if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase))
+            {
+                string digits = text[2..];
+                bytes = Convert.FromHexString(digits.Length % 2 == 0 ? digits : "0" + digits);
+            }
+            else if (text.StartsWith("0b", StringComparison.OrdinalIgnoreCase))
+            {
+                bytes = Convert.FromBase64String(text[2..]);
+            }
+        }
+        catch (FormatException)
+        {
+            bytes = null;
+        }
+
+        return bytes is { Length: > 0 and <= LongestBinary }
+            ? bytes
+            : throw IscsiException.Violation($"{name} is no binary value of 1 to {LongestBinary} bytes");
+    }
+}
