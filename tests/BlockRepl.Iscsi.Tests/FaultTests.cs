@@ -102,7 +102,8 @@ public sealed class FaultTests
         disk.Network.Targets[0].Sent.Enqueue(new byte[48]);
         long start = disk.Network.NowMs;
         IscsiException failure = SimulatedDisk.Fails(IscsiError.Unreachable, "connection refused", () => disk.Read(0));
-        Assert.StartsWith("iscsi://10.0.0.1:3260/iqn.2020-01.org.example:disk/1: ", failure.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "iscsi://10.0.0.1:3260/iqn.2020-01.org.example:disk/1: ", failure.Message, StringComparison.Ordinal);
         SimulatedDisk.Fails(IscsiError.Unreachable, "connection refused", () => disk.Read(0));
         Assert.Equal(
             [50, 150, 350, 750, 1550, 2550],
@@ -201,7 +202,8 @@ public sealed class FaultTests
             new TargetPdu(0x20) { [8] = 0x00010000, [16] = uint.MaxValue, [20] = 0x4711 }, countsStatus: false);
         disk.Disk.Tick();
         TargetPdu answer = disk.Network.Targets[0].Heard[^1];
-        Assert.Equal((0x40, 0x00010000u, uint.MaxValue, 0x4711u), (answer.Header[0], answer[8], answer[16], answer[20]));
+        Assert.Equal(
+            (0x40, 0x00010000u, uint.MaxValue, 0x4711u), (answer.Header[0], answer[8], answer[16], answer[20]));
         disk.Read(0);
         Assert.Single(disk.Network.Streams);
     }
@@ -227,8 +229,8 @@ public sealed class FaultTests
     }
 
     /// <summary>
-    /// The first connection has the faults and the next has none. Whatever fails does so within its deadline, and with the
-    /// next attempt all is as it should be.
+    /// The first connection has the faults and the next has none. Whatever fails does so within its deadline, and with
+    /// the next attempt all is as it should be.
     /// </summary>
     private static void IsMadeAgain(Faults faults, string what, int connections = 2)
     {

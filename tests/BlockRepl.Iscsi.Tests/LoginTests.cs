@@ -1,3 +1,4 @@
+using System.Text;
 using BlockRepl.Iscsi.Protocol;
 using BlockRepl.Iscsi.Protocol.Login;
 using BlockRepl.Iscsi.Tests.Simulated;
@@ -59,7 +60,8 @@ public sealed class LoginTests
     public void A_target_that_answers_none_to_chap_is_not_believed() =>
         SimulatedDisk.Fails(
             IscsiError.AuthenticationFailed, "AuthMethod=None and we offer CHAP",
-            () => SimulatedDisk.Opened(Guarded with { Tamper = Rewrite("AuthMethod=CHAP", "AuthMethod=None") }, chap: Mutual));
+            () => SimulatedDisk.Opened(
+                Guarded with { Tamper = Rewrite("AuthMethod=CHAP", "AuthMethod=None") }, chap: Mutual));
 
     [Theory]
     [InlineData("them", "another secret", "its secret is not ours")]
@@ -267,22 +269,22 @@ public sealed class LoginTests
                 },
             }));
 
-    private static string Challenge(SimulatedTarget target) =>
-        System.Text.Encoding.ASCII.GetString(target.Heard.Single(pdu => pdu.Data.AsSpan().IndexOf("CHAP_R="u8) >= 0).Data);
+    private static string Challenge(SimulatedTarget target) => Encoding.ASCII.GetString(
+        target.Heard.Single(pdu => pdu.Data.AsSpan().IndexOf("CHAP_R="u8) >= 0).Data);
 
     private static Func<TargetPdu, IEnumerable<TargetPdu>> Rewrite(string from, string to) => pdu =>
     {
-        pdu.Data = System.Text.Encoding.Latin1.GetBytes(
-            System.Text.Encoding.Latin1.GetString(pdu.Data).Replace(from, to, StringComparison.Ordinal));
+        pdu.Data = Encoding.Latin1.GetBytes(
+            Encoding.Latin1.GetString(pdu.Data).Replace(from, to, StringComparison.Ordinal));
         return [pdu];
     };
 
     private static TargetPdu SetKey(TargetPdu pdu, string key, string value)
     {
-        IEnumerable<string> pairs = System.Text.Encoding.Latin1.GetString(pdu.Data)
+        IEnumerable<string> pairs = Encoding.Latin1.GetString(pdu.Data)
             .Split('\0', StringSplitOptions.RemoveEmptyEntries)
             .Select(pair => pair.StartsWith(key + "=", StringComparison.Ordinal) ? $"{key}={value}" : pair);
-        pdu.Data = System.Text.Encoding.Latin1.GetBytes(string.Concat(pairs.Select(pair => pair + "\0")));
+        pdu.Data = Encoding.Latin1.GetBytes(string.Concat(pairs.Select(pair => pair + "\0")));
         return pdu;
     }
 }

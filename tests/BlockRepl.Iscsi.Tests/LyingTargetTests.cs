@@ -132,7 +132,6 @@ public sealed class LyingTargetTests
                 : [pdu],
         };
         SimulatedDisk disk = SimulatedDisk.Opened(network);
-        network.FaultsOf = _ => Faults.None;
         network.TickPerReceiveMs = 1;
         SimulatedDisk.Fails(IscsiError.TimedOut, "READ(10)", () => disk.Read(0));
     }

@@ -29,8 +29,8 @@ public sealed class PduTests
         new ScsiCommandRequest(false, true, 1UL << 48, 0x11, 512, 0x22, 0x33, cdb).Encode(header);
         byte[] expected =
         [
-            0x01, 0xa1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11, 0, 0, 2, 0, 0, 0, 0, 0x22, 0, 0, 0, 0x33,
-            .. cdb,
+            0x01, 0xa1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0x11, 0, 0, 2, 0, 0, 0, 0, 0x22, 0, 0, 0, 0x33, .. cdb,
         ];
         Assert.Equal(expected, header);
     }

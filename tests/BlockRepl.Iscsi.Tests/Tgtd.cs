@@ -8,8 +8,8 @@ using Xunit;
 namespace BlockRepl.Iscsi.Tests;
 
 /// <summary>
-/// Debian's user-space target on the loopback interface, with a control socket of its own: a LUN of 2 MiB with mutual CHAP,
-/// as LUN 1.
+/// Debian's user-space target on the loopback interface, with a control socket of its own: a LUN of 2 MiB with mutual
+/// CHAP, as LUN 1.
 /// </summary>
 internal sealed class Tgtd : IDisposable
 {

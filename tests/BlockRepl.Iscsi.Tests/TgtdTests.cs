@@ -179,8 +179,9 @@ public sealed class TgtdTests
             string all = Tool.Run("tshark", [.. decode, "-Y", "iscsi"]).OrThrow().Output;
             string[] expected =
             [
-                "Login Command", "Login Response (Success)", "Test Unit Ready", "Inquiry", "Mode Sense(6)", "READCAPACITY16",
-                "Write(10)", "Ready To Transfer", "Data Out", "Read(10)", "Data In", "Logout Command", "Logout Response",
+                "Login Command", "Login Response (Success)", "Test Unit Ready", "Inquiry", "Mode Sense(6)",
+                "READCAPACITY16", "Write(10)", "Ready To Transfer", "Data Out", "Read(10)", "Data In",
+                "Logout Command", "Logout Response",
             ];
             Assert.All(expected, name => Assert.Contains(name, all, StringComparison.Ordinal));
         }
@@ -193,7 +194,8 @@ public sealed class TgtdTests
     private static Process StartCapture(int port, string file)
     {
         Process tcpdump = Tool.Start(
-            Tool.Find("tcpdump")!, "-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-w", file, $"tcp port {port}");
+            Tool.Find("tcpdump")!, "-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-w", file,
+            $"tcp port {port}");
         string? line = tcpdump.StandardError.ReadLine();
         while (line is not null && !line.Contains("listening on", StringComparison.Ordinal))
         {

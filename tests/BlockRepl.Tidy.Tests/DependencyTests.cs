@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using BlockRepl.Core;
+using BlockRepl.Iscsi.Protocol;
 using BlockRepl.Sbd;
 using Xunit;
 
@@ -12,6 +13,8 @@ public sealed partial class DependencyTests
     {
         ["Core"] = [],
         ["Sbd"] = [],
+        ["Iscsi.Protocol"] = [],
+        ["Iscsi"] = ["Iscsi.Protocol"],
         ["Configuration"] = ["Core"],
         ["Platform"] = ["Core"],
         ["FrontEnd"] = ["Core", "Platform"],
@@ -40,6 +43,7 @@ public sealed partial class DependencyTests
     [Theory]
     [InlineData("Core")]
     [InlineData("Sbd")]
+    [InlineData("Iscsi.Protocol")]
     public void A_pure_assembly_has_no_package_but_its_analyzer(string name)
     {
         SourceFile project = SourceTree.Files.Single(f => f.Path == $"src/BlockRepl.{name}/BlockRepl.{name}.csproj");
@@ -55,6 +59,7 @@ public sealed partial class DependencyTests
     [Theory]
     [InlineData(typeof(ICoreHost))]
     [InlineData(typeof(ISectorDevice))]
+    [InlineData(typeof(IscsiException))]
     public void A_pure_assembly_uses_only_the_pure_parts_of_the_base_library(Type member)
     {
         string[] pure =

@@ -33,6 +33,8 @@ package_of() {
         mke2fs | debugfs | e2fsck) echo e2fsprogs ;;
         tshark) echo tshark ;;
         tcpdump) echo tcpdump ;;
+        tgtd) echo tgt ;;
+        iscsi-inq) echo libiscsi-bin ;;
         drbdmeta) echo drbd-utils ;;
         sbd) echo sbd ;;
         losetup) echo mount ;;

@@ -269,7 +269,8 @@ internal sealed class SimulatedTarget(SimulatedLun lun, TargetOptions options)
                 break;
             case 0x9e:
                 SendData(
-                    pdu, [0, 0, 0, 0, .. Big((uint)lun.SectorCount - 1), .. Big((uint)lun.SectorSize), .. new byte[20]]);
+                    pdu,
+                    [0, 0, 0, 0, .. Big((uint)lun.SectorCount - 1), .. Big((uint)lun.SectorSize), .. new byte[20]]);
                 break;
             case 0x28:
                 (int first, int count) = Range(cdb);
