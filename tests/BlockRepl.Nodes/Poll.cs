@@ -26,9 +26,11 @@ public static class Poll
                 throw new TimeoutException($"waited {seconds} s for: {what}\n{seen?.Invoke()}");
             }
 
-            // Whoever is looked at shall have more time for its work than for answering.
+            // Whoever is looked at shall have more time for its work than for answering; and what has taken long may
+            // take longer.
             double lookMilliseconds = (clock.Elapsed - start).TotalMilliseconds;
-            Thread.Sleep((int)Math.Clamp(2 * lookMilliseconds, PauseMilliseconds, LongestPauseMilliseconds));
+            double pause = Math.Max(2 * lookMilliseconds, clock.Elapsed.TotalMilliseconds / 8);
+            Thread.Sleep((int)Math.Clamp(pause, PauseMilliseconds, LongestPauseMilliseconds));
         }
     }
 }

@@ -253,6 +253,37 @@ public sealed class SplitBrainScenarios
         s.Connect(s.B, discardMyData: true).Connect(s.A).UntilInSync().ReadAll(s.A);
     }
 
+    /// <summary>
+    /// Handlers take from 1 to 50 ms. Who is through first closes the connection, and the other gives up all the same.
+    /// </summary>
+    [Fact]
+    public void Both_call_their_handlers_and_give_up_whoever_is_faster()
+    {
+        HandlerKind[] expected = [HandlerKind.InitialSplitBrain, HandlerKind.SplitBrain];
+        for (ulong seed = 1; seed <= 20; seed++)
+        {
+            Scenario s = Split(new NetOptions(), writesOnB: 10, seed);
+            Dictionary<SimNode, List<(HandlerKind Handler, long AtNs)>> called = [];
+            foreach (SimNode node in s.Cluster.Nodes)
+            {
+                called[node] = [];
+                node.HandlerExitCode = handler =>
+                {
+                    called[node].Add((handler, s.Cluster.Queue.NowNs));
+                    return 0;
+                };
+            }
+
+            s.LinkUp().Until(
+                () => s.Cluster.Nodes.All(n => n.Status[0].Connection == ConnectionState.StandAlone), "both give up");
+            Assert.All(called.Values, calls =>
+            {
+                Assert.Equal(expected, calls.Select(c => c.Handler));
+                Assert.True(calls[1].AtNs > calls[0].AtNs, "decided before initial-split-brain had ended");
+            });
+        }
+    }
+
     [Theory]
     [InlineData(AfterSplitBrain.DiscardZeroChanges, 0)]
     [InlineData(AfterSplitBrain.DiscardLeastChanges, 5)]
@@ -330,9 +361,9 @@ public sealed class SplitBrainScenarios
         s.Connect(s.B, discardMyData: true).Connect(s.A).UntilInSync().Promote(s.A).ReadAll(s.A);
     }
 
-    private static Scenario Split(NetOptions net, int writesOnB)
+    private static Scenario Split(NetOptions net, int writesOnB, ulong seed = 1)
     {
-        Scenario s = new Scenario(new SimOptions { Net = net }).InSync().LinkDown();
+        Scenario s = new Scenario(new SimOptions { Net = net }, seed).InSync().LinkDown();
         s.UntilApart(s.A).UntilApart(s.B);
         s.Cluster.Content.IsForked = true;
         s.Promote(s.B).WriteEverywhere(s.A, 20);

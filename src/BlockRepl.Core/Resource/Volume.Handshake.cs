@@ -252,8 +252,17 @@ internal sealed partial class Volume
 
         uint generation = Connection.Generation;
         VolumeState peer = VolumeState.FromWord(word);
-        DiskState peerDisk = RealPeerDisk(peer);
-        if (HandlesEndOfSync(peer, peerDisk))
+        if (HandlesEndOfSync(peer, RealPeerDisk(peer)))
+        {
+            yield break;
+        }
+
+        foreach (Func<bool> wait in TellOfSplitBrain(peer))
+        {
+            yield return wait;
+        }
+
+        if (!Connection.IsCurrent(generation))
         {
             yield break;
         }
@@ -268,7 +277,7 @@ internal sealed partial class Volume
         DiskState own = State.Disk;
         if (MustDecide(peer, first))
         {
-            SyncVerdict verdict = Decide(peer, peerDisk);
+            SyncVerdict verdict = Decide(peer);
             foreach (Func<bool> wait in CarryOut(verdict, peer))
             {
                 yield return wait;
@@ -292,7 +301,7 @@ internal sealed partial class Volume
             own = _negotiatedDisk;
         }
 
-        AdoptPeerState(peer, peerDisk, connection, own, first);
+        AdoptPeerState(peer, RealPeerDisk(peer), connection, own, first);
     }
 
     private void AdoptPeerState(
@@ -407,11 +416,60 @@ internal sealed partial class Volume
         return first || lateAttach || (connected && _considerResync) || peerDecided;
     }
 
-    private SyncVerdict Decide(in VolumeState peer, DiskState peerDisk)
+    /// <summary>
+    /// Calls initial-split-brain, which ends before anything is decided by the roles and disks of then, as in DRBD. If
+    /// the peer gives up meanwhile, so does this node, should that be its own verdict.
+    /// </summary>
+    private IEnumerable<Func<bool>> TellOfSplitBrain(VolumeState peer)
+    {
+        bool first = State.Connection < ConnectionState.Connected;
+        if (!MustDecide(peer, first) || SyncDecision.Decide(InputOf(peer)) is not { SplitBrainDetected: true } verdict)
+        {
+            yield break;
+        }
+
+        uint generation = Connection.Generation;
+        foreach (Func<bool> wait in Call(HandlerKind.InitialSplitBrain))
+        {
+            yield return wait;
+        }
+
+        if (!Connection.IsCurrent(generation) && first && verdict.Direction == SyncDirection.Refuse)
+        {
+            foreach (Func<bool> wait in CallHandlers(verdict))
+            {
+                yield return wait;
+            }
+
+            Connection.Disconnect(verdict.Explanation);
+        }
+    }
+
+    /// <summary>Goes on when the handler has ended, or the connection.</summary>
+    private IEnumerable<Func<bool>> Call(HandlerKind handler)
+    {
+        uint generation = Connection.Generation;
+        bool ended = false;
+        _core.RunHandler(handler, this, _ => ended = true);
+        yield return () => ended || !Connection.IsCurrent(generation);
+    }
+
+    /// <summary>What a verdict calls; the peer can come to its own meanwhile.</summary>
+    private IEnumerable<Func<bool>> CallHandlers(SyncVerdict verdict)
+    {
+        (bool IsCalled, HandlerKind Handler)[] handlers =
+        [
+            (verdict.RunPrimaryLostAfterSplitBrain, HandlerKind.PrimaryLostAfterSplitBrain),
+            (verdict.SplitBrainUnsolved, HandlerKind.SplitBrain),
+            (verdict.RunPrimaryLost, HandlerKind.PrimaryLost),
+        ];
+        return handlers.Where(h => h.IsCalled).SelectMany(h => Call(h.Handler));
+    }
+
+    private SyncDecisionInput InputOf(in VolumeState peer)
     {
         UuidsPacket theirs = PeerUuids!.Value;
-        _considerResync = false;
-        SyncDecisionInput input = new()
+        return new SyncDecisionInput
         {
             Own = Uuids,
             Peer = theirs.Uuids,
@@ -423,7 +481,7 @@ internal sealed partial class Volume
             PeerCrashedPrimary = (theirs.Flags & UuidFlags.CrashedPrimary) != 0,
             OwnDisk = State.Disk == DiskState.Negotiating ? _negotiatedDisk : State.Disk,
             ActualOwnDisk = State.Disk,
-            PeerDisk = peerDisk,
+            PeerDisk = RealPeerDisk(peer),
             OwnRole = State.Role,
             PeerRole = peer.Role,
             AgreedVersion = Connection.AgreedVersion,
@@ -433,10 +491,15 @@ internal sealed partial class Volume
             Tentative = Connection.Tentative,
             PeerDryRun = Connection.PeerDryRun,
         };
+    }
+
+    private SyncVerdict Decide(in VolumeState peer)
+    {
+        SyncDecisionInput input = InputOf(peer);
+        _considerResync = false;
         SyncVerdict verdict = SyncDecision.Decide(input);
         if (verdict.PrimaryMustDemote)
         {
-            _host.RunHandler(default, HandlerKind.InitialSplitBrain, Number);
             bool demoted = Change(StateRequest.BecomeSecondary).Succeeded();
             verdict = SyncDecision.Decide(input with { Demotion = demoted ? Demotion.Done : Demotion.Refused });
         }
@@ -461,29 +524,24 @@ internal sealed partial class Volume
 
         SetUuids(verdict.OwnAfter);
         PeerUuids = PeerUuids!.Value with { Uuids = verdict.PeerAfter };
-        if (verdict.SplitBrainDetected)
-        {
-            _host.RunHandler(default, HandlerKind.InitialSplitBrain, Number);
-        }
-
-        if (verdict.SplitBrainUnsolved)
-        {
-            _host.RunHandler(default, HandlerKind.SplitBrain, Number);
-        }
-
-        if (verdict.RunPrimaryLostAfterSplitBrain)
-        {
-            _host.RunHandler(default, HandlerKind.PrimaryLostAfterSplitBrain, Number);
-        }
-
-        if (verdict.RunPrimaryLost)
-        {
-            _host.RunHandler(default, HandlerKind.PrimaryLost, Number);
-        }
-
         if (verdict.Direction == SyncDirection.Refuse)
         {
-            GiveUp(verdict, peer);
+            uint generation = Connection.Generation;
+            bool first = State.Connection < ConnectionState.Connected;
+            foreach (Func<bool> wait in CallHandlers(verdict))
+            {
+                yield return wait;
+            }
+
+            if (Connection.IsCurrent(generation))
+            {
+                GiveUp(verdict, peer);
+            }
+            else if (first)
+            {
+                Connection.Disconnect(verdict.Explanation);
+            }
+
             yield break;
         }
 

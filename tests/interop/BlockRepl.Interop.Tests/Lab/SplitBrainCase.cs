@@ -29,8 +29,8 @@ public sealed partial record SplitBrainCase(
                 + $"| {result}"));
 
     /// <summary>
-    /// Whether it ended as recorded. The order of handlers says nothing: ours start at the same time. And who gives up
-    /// first closes the connection: if the other has not come to a decision by then, it waits for the next one.
+    /// Whether it ended as recorded. Who gives up first closes the connection: if the other has not come to a decision
+    /// by then, it waits for the next one.
     /// </summary>
     public bool Fits(string seen)
     {
@@ -49,17 +49,18 @@ public sealed partial record SplitBrainCase(
     [GeneratedRegex(@"^(.*): old (\S+) (\S+), young (\S+) (\S+); old calls (.*); young calls (.*)$")]
     private static partial Regex Form();
 
-    private sealed record Node(string Connection, string Role, HashSet<string> Called)
+    private sealed record Node(string Connection, string Role, string[] Called)
     {
         public static Node Of(string connection, string role, string called) => new(
             connection, role, [.. called.Split(' ').Where(c => c != "nothing")]);
 
         public bool Fits(Node now) =>
-            Connection == now.Connection && Role == now.Role && Called.SetEquals(now.Called);
+            Connection == now.Connection && Role == now.Role && Called.SequenceEqual(now.Called);
 
         public bool ComesLate(Node now, Node other) =>
             Connection is "StandAlone" or "WFConnection" && now.Connection == "WFConnection"
-            && other.Connection == "StandAlone" && Role == now.Role && now.Called.IsSubsetOf(Called);
+            && other.Connection == "StandAlone" && Role == now.Role
+            && Called.Take(now.Called.Length).SequenceEqual(now.Called);
     }
 
     private static SplitBrainCase Parse(string line)
