@@ -329,7 +329,10 @@ internal sealed class Scenario : IDisposable
     {
         Segment.Mend();
         _consoleStart = _bench.Guest.ConsoleLength;
-        AtOnce(host => host.Clear());
+
+        // A kernel that loses its peer while it is taken down uses the resource after its end: when fence-peer returns.
+        Kernel.Clear();
+        BlockRepl.Clear();
         if (Configuration.DisksCanFail)
         {
             (BlockRepl as BlockReplHost)?.LetDiskFail();
