@@ -13,8 +13,11 @@ internal sealed partial class ResourceDriver
     private const int ErrorUnknownResource = 158;
     private const int ErrorInvalidRequest = 162;
 
-    /// <summary>Writes that may be under way besides those of one epoch.</summary>
-    private const int RecordSlotsBesides = 1024;
+    /// <summary>
+    /// Writes that the record has room for, with its head a mebibyte: many epochs of the usual size. A write is under
+    /// way until the peer has flushed its epoch.
+    /// </summary>
+    private const int RecordSlots = 65532;
 
     private static readonly CommandResult Ended = new(ErrorUnknownResource, "the resource was taken down");
 
@@ -133,8 +136,7 @@ internal sealed partial class ResourceDriver
             WriteRecordFile.MakeFolder(folder);
             var path = Path.Combine(folder, $"{Options.Resource.Name}-{device.Volume}");
             var survivors = WriteRecordFile.Read(path);
-            var slots = Options.Resource.Net.MaxEpochSizeWrites + RecordSlotsBesides;
-            return (WriteRecordFile.Open(path, slots), survivors);
+            return (WriteRecordFile.Open(path, RecordSlots), survivors);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -28,7 +28,10 @@ public sealed unsafe class WriteRecordFile : IDisposable
     private readonly ulong _length;
     private readonly int _slots;
     private bool _begun;
-    private bool _overflown;
+
+    /// <summary>Writes under way for which there is no slot: while there are any the record is not exact.</summary>
+    private int _unrecorded;
+    private RecordFacts _facts;
     private bool _disposed;
 
     private WriteRecordFile(nint address, ulong length, int slots)
@@ -125,7 +128,8 @@ public sealed unsafe class WriteRecordFile : IDisposable
         *(ulong*)(_base + 40) = (ulong)_slots;
         Volatile.Write(ref *(ulong*)_base, Magic);
         _begun = true;
-        _overflown = false;
+        _unrecorded = 0;
+        _facts = default;
     }
 
     /// <summary>What was begun ended in order: nothing is left for a successor.</summary>
@@ -133,24 +137,23 @@ public sealed unsafe class WriteRecordFile : IDisposable
     {
         if (_begun)
         {
+            _facts = default;
             Volatile.Write(ref State, 0);
         }
     }
 
     public void SetFacts(in RecordFacts facts)
     {
-        bool exact = facts.IsExact && !_overflown;
-        *(ulong*)(_base + 24) = facts.DeviceUuid;
-        Volatile.Write(ref State, ((ulong)facts.Transaction << 32) | (exact ? 1UL : 0));
+        _facts = facts;
+        WriteFacts();
     }
 
-    /// <summary>More writes than slots make the record inexact for good.</summary>
     public void Put(int slot, in WriteRange write)
     {
         if (slot >= _slots)
         {
-            _overflown = true;
-            Volatile.Write(ref State, State & ~1UL);
+            _unrecorded++;
+            WriteFacts();
             return;
         }
 
@@ -165,6 +168,11 @@ public sealed unsafe class WriteRecordFile : IDisposable
         {
             Volatile.Write(ref *(ulong*)(_base + HeadBytes + ((long)slot * SlotBytes) + 8), 0);
         }
+        else
+        {
+            _unrecorded--;
+            WriteFacts();
+        }
     }
 
     /// <summary>Lets go of the mapping; the file stays for a successor.</summary>
@@ -175,5 +183,12 @@ public sealed unsafe class WriteRecordFile : IDisposable
             _disposed = true;
             _ = Syscall.munmap((nint)_base, _length);
         }
+    }
+
+    private void WriteFacts()
+    {
+        bool exact = _facts.IsExact && _unrecorded == 0;
+        *(ulong*)(_base + 24) = _facts.DeviceUuid;
+        Volatile.Write(ref State, ((ulong)_facts.Transaction << 32) | (exact ? 1UL : 0));
     }
 }
