@@ -239,13 +239,13 @@ BRN_API int32_t brn_message_read(int32_t fd, const brn_iovec *parts, uint32_t n_
 BRN_API int32_t brn_message_write(int32_t fd, const brn_iovec *parts, uint32_t n_parts);
 
 /*
- * A process that keeps descriptors by name when this one dies: it ends so many seconds after its last daemon has gone,
- * or at once when it keeps nothing. Start: makes the socket anew and runs the program. Connect: the descriptor for the
- * other calls, which wait for its answer. Get: a descriptor of the same open file; it is kept on.
+ * A process that keeps descriptors by name when this one dies, each for so many seconds (0: for ever), and ends when it
+ * keeps nothing. Start: makes the socket anew and runs the program. Connect: the descriptor for the other calls, which
+ * wait for its answer. Get: a descriptor of the same open file; it is kept on.
  */
-BRN_API int32_t brn_keeper_start(const char *program, const char *path, uint32_t patience_s);
+BRN_API int32_t brn_keeper_start(const char *program, const char *path);
 BRN_API int32_t brn_keeper_connect(const char *path);
-BRN_API int32_t brn_keeper_put(int32_t keeper, const char *name, int32_t fd);
+BRN_API int32_t brn_keeper_put(int32_t keeper, const char *name, int32_t fd, uint32_t patience_s);
 BRN_API int32_t brn_keeper_get(int32_t keeper, const char *name);
 BRN_API int32_t brn_keeper_drop(int32_t keeper, const char *name);
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -44,11 +43,9 @@ int32_t brn_keeper_connect(const char *path)
 }
 
 /* A session of its own: what is sent to the daemon's process group does not reach it. */
-static int spawn(const char *program, int listener, uint32_t patience_s)
+static int spawn(const char *program, int listener)
 {
-    char seconds[16];
-    snprintf(seconds, sizeof seconds, "%u", patience_s);
-    char *arguments[] = {(char *)(uintptr_t)program, seconds, NULL};
+    char *arguments[] = {(char *)(uintptr_t)program, NULL};
     char *environment[] = {NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -65,7 +62,7 @@ static int spawn(const char *program, int listener, uint32_t patience_s)
     return -error;
 }
 
-int32_t brn_keeper_start(const char *program, const char *path, uint32_t patience_s)
+int32_t brn_keeper_start(const char *program, const char *path)
 {
     struct sockaddr_un address;
     int error = make_address(path, &address);
@@ -80,16 +77,15 @@ int32_t brn_keeper_start(const char *program, const char *path, uint32_t patienc
     if (bind(listener, (const struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 4) != 0) {
         error = -errno;
     } else {
-        error = spawn(program, listener, patience_s);
+        error = spawn(program, listener);
     }
     close(listener);
     return error;
 }
 
 /* An answer is awaited: the keeper does nothing else than answer. */
-static int32_t ask(int32_t keeper, int code, const char *name, int32_t fd, int *answer)
+static int32_t ask(int32_t keeper, struct keeper_message message, const char *name, int32_t fd, int *answer)
 {
-    struct keeper_message message = {.code = code};
     if (strlen(name) >= KEEPER_NAME_BYTES) {
         return -ENAMETOOLONG;
     }
@@ -101,21 +97,22 @@ static int32_t ask(int32_t keeper, int code, const char *name, int32_t fd, int *
     return error > 0 ? -EPIPE : error != 0 ? error : message.result;
 }
 
-int32_t brn_keeper_put(int32_t keeper, const char *name, int32_t fd)
+int32_t brn_keeper_put(int32_t keeper, const char *name, int32_t fd, uint32_t patience_s)
 {
     int answer = -1;
-    return ask(keeper, KEEPER_PUT, name, fd, &answer);
+    struct keeper_message message = {.code = KEEPER_PUT, .patience_s = patience_s};
+    return ask(keeper, message, name, fd, &answer);
 }
 
 int32_t brn_keeper_get(int32_t keeper, const char *name)
 {
     int answer = -1;
-    int32_t result = ask(keeper, KEEPER_GET, name, -1, &answer);
+    int32_t result = ask(keeper, (struct keeper_message){.code = KEEPER_GET}, name, -1, &answer);
     return result != 0 ? result : answer < 0 ? -ENOENT : answer;
 }
 
 int32_t brn_keeper_drop(int32_t keeper, const char *name)
 {
     int answer = -1;
-    return ask(keeper, KEEPER_DROP, name, -1, &answer);
+    return ask(keeper, (struct keeper_message){.code = KEEPER_DROP}, name, -1, &answer);
 }

@@ -15,6 +15,7 @@ enum keeper_code {
 struct keeper_message {
     int code;
     int result;
+    unsigned patience_s; /* PUT: how long it is kept when the daemon has gone; 0: for ever */
     char name[KEEPER_NAME_BYTES];
 };
 

@@ -30,6 +30,11 @@ internal static partial class Log
     public static partial void DeviceTakenOver(ILogger logger, string path, string volume);
 
     [LoggerMessage(
+        3103, LogLevel.Warning,
+        "nbd: the connection of {Volume} could not be left to the next daemon, which makes another: {Reason}")]
+    public static partial void ConnectionNotLeft(ILogger logger, string volume, string reason);
+
+    [LoggerMessage(
         3020, LogLevel.Warning, "fuse: the mount of {Volume} was taken away by somebody else; its device is dead")]
     public static partial void FuseEnded(ILogger logger, string volume);
 

@@ -1,12 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.RegularExpressions;
 using BlockRepl.Nodes;
 using Xunit;
 
 namespace BlockRepl.EndToEnd.Tests;
 
 /// <summary>The devices that Primary volumes have, used as people use disks: mkfs, mount, compile, fail over.</summary>
-public sealed class DeviceTests
+public sealed partial class DeviceTests
 {
     private const string Fuse = "fuse";
 
@@ -87,42 +88,37 @@ public sealed class DeviceTests
     [InlineData(Fuse, "killed", 3)]
     [InlineData(Fuse, "restarted", 3)]
     [InlineData(Fuse, "stopped", 1)]
-    public async Task A_mounted_device_outlives_daemons_that_end_under_load(string frontEnd, string end, int times)
+    public async Task A_mounted_device_outlives_daemons_that_end_under_load(string frontEnd, string end, int few)
     {
         NeedDevices(frontEnd);
         Need.Program("fio", "fio");
+        int times = few > 1 ? StallTable.Times(few) : few;
+        var stalls = new List<double>();
         using TwoNodes nodes = Connected(frontEnd);
         Tool.Run("mkfs.ext4", "-q", nodes.Left.Device).OrThrow();
         using (var files = new MountedFileSystem(nodes.Left))
         {
             string kernelNode = KernelNode(nodes.Left);
             var load = new VerifiedLoad(files.Path);
+            var probe = new StallProbe(files.Path);
             for (int i = 0; i < times; i++)
             {
                 load.WaitForWrites(nodes.Left);
-                switch (end)
-                {
-                    case "killed":
-                        nodes.Left.Kill();
-                        nodes.Left.Start();
-                        break;
-                    case "stopped":
-                        Assert.Equal(0, nodes.Left.Stop());
-                        nodes.Left.Start();
-                        break;
-                    default:
-                        nodes.Left.Restart();
-                        break;
-                }
-
+                _ = probe.TakeLongest();
+                EndDaemon(nodes.Left, end);
+                stalls.Add(probe.TakeLongest());
                 Assert.Equal("Primary", nodes.Left.Status().Role);
                 Assert.Equal(kernelNode, KernelNode(nodes.Left));
             }
 
             load.WaitForWrites(nodes.Left);
             await load.FinishAsync();
+            await probe.FinishAsync();
             files.Unmount();
         }
+
+        int blocks = MostBlocksMarked(nodes.Left, end, times);
+        StallTable.Add($"{frontEnd} {end}, at most {blocks} blocks marked", stalls);
 
         Tool.Run("e2fsck", "-fn", nodes.Left.Device).OrThrow();
         nodes.WaitInSync();
@@ -201,6 +197,49 @@ public sealed class DeviceTests
 
     private static TwoNodes Connected(string frontEnd) =>
         TwoNodes.Connected(new TwoNodesOptions { FrontEnd = frontEnd });
+
+    /// <summary>Its successor works when this returns.</summary>
+    private static void EndDaemon(Node node, string end)
+    {
+        switch (end)
+        {
+            case "killed":
+                node.Kill();
+                node.Start();
+                break;
+            case "stopped":
+                Assert.Equal(0, node.Stop());
+                node.Start();
+                break;
+            default:
+                node.Restart();
+                break;
+        }
+    }
+
+    /// <summary>
+    /// Each successor has found the record of its predecessor and marked what that had under way, which is nothing when
+    /// it was told to go.
+    /// </summary>
+    private static int MostBlocksMarked(Node node, string end, int times)
+    {
+        string log = File.ReadAllText(node.LogPath);
+        (int Writes, int Blocks)[] found = [.. Survivors().Matches(log).Select(
+            match => (Number(match.Groups[1]), Number(match.Groups[2])))];
+        Assert.DoesNotContain("replayed the activity log", log, StringComparison.Ordinal);
+        Assert.Equal(times, found.Length);
+        if (end != "killed")
+        {
+            Assert.All(found, one => Assert.Equal(0, one.Writes));
+        }
+
+        return found.Max(one => one.Blocks);
+    }
+
+    private static int Number(Group group) => int.Parse(group.Value, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"the process before was killed with (\d+) writes under way: (\d+) blocks newly marked")]
+    private static partial Regex Survivors();
 
     private static void NeedDevices(string frontEnd)
     {

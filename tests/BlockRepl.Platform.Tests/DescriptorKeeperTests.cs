@@ -32,9 +32,9 @@ public sealed class DescriptorKeeperTests : IDisposable
     [Fact]
     public void A_descriptor_outlives_the_connection_and_the_process_ends_when_it_was_dropped()
     {
-        using (DescriptorKeeper first = DescriptorKeeper.Start(SocketPath, TimeSpan.FromSeconds(60)))
+        using (DescriptorKeeper first = DescriptorKeeper.Start(SocketPath))
         {
-            first.Put("a", _writer);
+            first.Put("a", _writer, TimeSpan.FromSeconds(60));
             CloseWriter();
             Assert.False(first.Has("b"));
         }
@@ -55,15 +55,25 @@ public sealed class DescriptorKeeperTests : IDisposable
     }
 
     [Fact]
-    public void When_no_daemon_comes_everything_is_closed()
+    public void When_no_daemon_comes_what_shall_not_wait_for_ever_is_closed()
     {
-        using (DescriptorKeeper keeper = DescriptorKeeper.Start(SocketPath, TimeSpan.FromSeconds(1)))
+        int other = Syscall.open("/dev/null", OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC);
+        using (DescriptorKeeper keeper = DescriptorKeeper.Start(SocketPath))
         {
-            keeper.Put("a", _writer);
+            keeper.Put("for ever", other, patience: null);
+            keeper.Put("a", _writer, TimeSpan.FromSeconds(1));
             CloseWriter();
         }
 
+        _ = Syscall.close(other);
         Assert.Equal(-1, Read()); // waits for the end of the keeper's patience
+        using (DescriptorKeeper second = DescriptorKeeper.TryConnect(SocketPath)!)
+        {
+            Assert.False(second.Has("a"));
+            Assert.True(second.Has("for ever"));
+            second.Drop("for ever");
+        }
+
         AssertEnds();
     }
 

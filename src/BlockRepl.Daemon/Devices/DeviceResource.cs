@@ -1,5 +1,6 @@
 using BlockRepl.Configuration;
 using BlockRepl.Core;
+using BlockRepl.Core.Options;
 using BlockRepl.Core.State;
 using BlockRepl.Daemon.Nodes;
 using BlockRepl.FrontEnd;
@@ -25,6 +26,12 @@ internal sealed class DeviceResource : IRunningResource
     private static readonly TimeSpan BriefHold = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan HoldPoll = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>
+    /// How long a device waits for the next daemon if I/O without data shall fail: a supervisor has given up by then,
+    /// and the kernel begins to complain of tasks that hang.
+    /// </summary>
+    private static readonly TimeSpan WaitForDaemon = TimeSpan.FromSeconds(120);
 
     private static readonly DeviceHolder Unseen = new("open in a process that cannot be seen from here", true);
 
@@ -75,6 +82,7 @@ internal sealed class DeviceResource : IRunningResource
     {
         AdminCommand.SetRole { Primary: true } => PromoteAsync(command),
         AdminCommand.SetRole or AdminCommand.Down => DemoteAsync(command),
+        AdminCommand.Quiesce => HandOverAsync(command),
         _ => _inner.ExecuteAsync(command),
     };
 
@@ -154,6 +162,21 @@ internal sealed class DeviceResource : IRunningResource
             }
 
             return result;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>The process ends: first the devices take no request any more, then the resource.</summary>
+    private async Task<CommandResult> HandOverAsync(AdminCommand command)
+    {
+        await _gate.WaitAsync();
+        try
+        {
+            await Task.WhenAll(_shown.Values.Select(shown => Task.Run(shown.Node.HandOver)));
+            return await _inner.ExecuteAsync(command);
         }
         finally
         {
@@ -297,6 +320,8 @@ internal sealed class DeviceResource : IRunningResource
             StateDirectory = _setup.StateDirectory,
             Minor = volume.Minor,
             Rotational = BackingDisk.IsRotational(volume.DiskPath),
+            WaitForDaemon =
+                _configuration.Options.OnNoDataAccessible == OnNoData.SuspendIo ? null : WaitForDaemon,
         });
         try
         {

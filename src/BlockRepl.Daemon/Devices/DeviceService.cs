@@ -42,12 +42,12 @@ internal sealed class DeviceService(
         Setup = chosen is null ? null : new DeviceSetup(chosen, links, StateDirectory(chosen));
     }
 
-    /// <summary>Without symbolic links: the kernel knows paths as they are.</summary>
     /// <summary>Whether a dead daemon's device of this volume is in use and waits for a new one.</summary>
     /// <param name="volume">RESOURCE/VOLUME.</param>
     public bool IsWaiting(string volume) =>
         Setup is { } setup && setup.FrontEnd.IsWaiting(setup.StateDirectory, volume);
 
+    /// <summary>Without symbolic links: the kernel knows paths as they are.</summary>
     private string StateDirectory(IDeviceFrontEnd frontEnd) =>
         Path.Combine(UnixPath.GetCompleteRealPath(options.Location.RunDirectory), frontEnd.Name);
 }

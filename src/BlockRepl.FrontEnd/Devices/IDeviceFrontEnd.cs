@@ -50,6 +50,15 @@ public interface IDeviceNode : IDisposable
     void Resize();
 
     /// <summary>
+    /// This process is about to end, with the device in use: what was begun is answered, and the next process finds the
+    /// device so that it can go on at once. Nothing else may be asked of the node afterwards. Where the kernel gives
+    /// requests again by itself there is nothing to do.
+    /// </summary>
+    void HandOver()
+    {
+    }
+
+    /// <summary>
     /// Takes the device away from under whoever has it open, if it is still there: his I/O fails. Also after the volume
     /// has ended.
     /// </summary>
@@ -64,6 +73,11 @@ public sealed record DeviceNodeOptions
 
     /// <summary>The minor of the configuration, the N of drbdN: to be used as number where there is a choice.</summary>
     public int Minor { get; init; }
+
+    /// <summary>
+    /// How long requests wait for the next daemon when this one has died, then they fail; null: for ever.
+    /// </summary>
+    public TimeSpan? WaitForDaemon { get; init; }
 
     /// <summary>The backing disk has moving heads.</summary>
     public bool Rotational { get; init; }

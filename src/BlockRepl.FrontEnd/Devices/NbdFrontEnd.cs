@@ -4,11 +4,16 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.FrontEnd.Devices;
 
 /// <summary>Devices by the kernel's NBD client: /dev/nbdN, connected to an <see cref="Nbd.NbdSession"/>.</summary>
+/// <remarks>
+/// A daemon that ends in favour of another leaves its connections, with what it had received of them, to a keeper
+/// process. Of one that dies without a word nobody knows what it had received: its connections die too.
+/// </remarks>
 public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd
 {
-    /// <summary>Requests of a dead daemon wait so long for the next one; then they fail.</summary>
-    internal static readonly TimeSpan WaitForDaemon = TimeSpan.FromSeconds(120);
+    /// <summary>How long a connection waits for the next daemon; then the device waits for another.</summary>
+    private static readonly TimeSpan WaitWithConnection = TimeSpan.FromSeconds(20);
 
+    private readonly Lock _lock = new();
     public string Name => "nbd";
 
     public bool IsUsable(out string why) => KernelNbd.IsUsable(out why);
@@ -36,8 +41,71 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd
     }
 
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options) =>
-        NbdNode.Open(volume, options, Identifier(options.StateDirectory, volume.Name), logger);
+        NbdNode.Open(
+            volume, options, Identifier(options.StateDirectory, volume.Name), Take(options.StateDirectory, volume.Name),
+            connection => Leave(options.StateDirectory, volume.Name, connection), logger);
+
+    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
+
+    private static string ReceivedPath(string stateDirectory, string volume) =>
+        Path.Combine(stateDirectory, volume.Replace('/', '-') + ".received");
+
+    /// <summary>What another daemon left for a device that is still there, or null.</summary>
+    private NbdConnection? Take(string stateDirectory, string volume)
+    {
+        lock (_lock)
+        {
+            using var keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory));
+            if (keeper is null || !keeper.TryGet(volume, out var descriptor))
+            {
+                return null;
+            }
+
+            keeper.Drop(volume);
+            var path = ReceivedPath(stateDirectory, volume);
+            try
+            {
+                var received = File.ReadAllBytes(path);
+                File.Delete(path);
+                if (IsWaiting(stateDirectory, volume))
+                {
+                    return new NbdConnection(descriptor, received);
+                }
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                Log.ConnectionNotLeft(logger, volume, error.Message);
+            }
+
+            KernelNbd.CloseEnd(descriptor);
+            return null;
+        }
+    }
+
+    private void Leave(string stateDirectory, string volume, NbdConnection connection)
+    {
+        lock (_lock)
+        {
+            try
+            {
+                Directory.CreateDirectory(stateDirectory);
+                File.WriteAllBytes(ReceivedPath(stateDirectory, volume), connection.Received);
+                var path = KeeperPath(stateDirectory);
+                using var keeper = DescriptorKeeper.TryConnect(path) ?? DescriptorKeeper.Start(path);
+                keeper.Put(volume, connection.Descriptor, WaitWithConnection);
+            }
+            catch (Exception error) when (
+                error is IOException or UnauthorizedAccessException or KernelDeviceException)
+            {
+                Log.ConnectionNotLeft(logger, volume, error.Message);
+            }
+        }
+    }
 
     /// <summary>Names the node by its run directory, so that no other node on the machine takes the device.</summary>
     private static string Identifier(string stateDirectory, string volume) => $"blockrepl:{stateDirectory}:{volume}";
 }
+
+/// <summary>A connection that goes from one daemon to another.</summary>
+/// <param name="Received">Bytes that were received from it and belong to no request that was begun.</param>
+internal sealed record NbdConnection(int Descriptor, byte[] Received);

@@ -7,10 +7,13 @@ namespace BlockRepl.FrontEnd.Devices;
 /// <summary>
 /// A device of the kernel's NBD client. Its one connection is a pair of Unix sockets; the kernel has one end, a session
 /// on the volume's loop the other. When this process dies the kernel keeps the device and its requests for the next
-/// one, which finds it by its identifier.
+/// one, which finds it by its identifier and makes a new connection, or goes on with the old one if it was handed over.
 /// </summary>
 internal sealed class NbdNode : IDeviceNode
 {
+    /// <summary>Longer the one that takes over would not wait either.</summary>
+    private static readonly TimeSpan EndOfRequests = TimeSpan.FromMilliseconds(300);
+
     private static readonly TimeSpan EndOfSession = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan EndOfOldConnection = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan OldConnectionPoll = TimeSpan.FromMilliseconds(5);
@@ -19,11 +22,14 @@ internal sealed class NbdNode : IDeviceNode
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly NbdSession _session;
     private readonly KernelNbdOptions _kernel;
+    private readonly Action<NbdConnection> _leave;
     private int _index = -1;
 
-    private NbdNode(IVolumeDevice volume, DeviceNodeOptions options, string identifier, ILogger logger)
+    private NbdNode(
+        IVolumeDevice volume, DeviceNodeOptions options, string identifier, Action<NbdConnection> leave, ILogger logger)
     {
         _volume = volume;
+        _leave = leave;
         _session = new NbdSession(volume, logger, _ => _ended.TrySetResult());
         var (granted, facts, refusal) =
             VolumeLoop.Ask(volume, () => (_session.TryOpen(out var facts, out var refusal), facts, refusal));
@@ -37,23 +43,27 @@ internal sealed class NbdNode : IDeviceNode
         var flags = NbdTransmissionFlags.Export & ~notHere;
         flags |= options.Rotational ? NbdTransmissionFlags.Rotational : 0;
         _kernel = new KernelNbdOptions(
-            facts.SizeBytes, facts.LogicalBlockBytes, (ulong)flags, identifier, NbdFrontEnd.WaitForDaemon);
+            facts.SizeBytes, facts.LogicalBlockBytes, (ulong)flags, identifier, options.WaitForDaemon);
     }
 
     public string Path => KernelNbd.PathOf(_index);
 
-    public static NbdNode Open(IVolumeDevice volume, DeviceNodeOptions options, string identifier, ILogger logger)
+    /// <param name="old">A connection of this volume that another daemon left.</param>
+    /// <param name="leave">Where this node's connection goes at a <see cref="HandOver"/>.</param>
+    public static NbdNode Open(
+        IVolumeDevice volume, DeviceNodeOptions options, string identifier, NbdConnection? old,
+        Action<NbdConnection> leave, ILogger logger)
     {
-        var node = new NbdNode(volume, options, identifier, logger);
+        var node = new NbdNode(volume, options, identifier, leave, logger);
         var connected = false;
         try
         {
-            var (own, kernel) = KernelNbd.MakeConnection();
+            var (own, kernel) = old is null ? KernelNbd.MakeConnection() : (old.Descriptor, -1);
             try
             {
                 VolumeLoop.Ask(volume, () =>
                 {
-                    node._session.Begin(own);
+                    node._session.Begin(own, old?.Received);
                     return true;
                 });
                 connected = true;
@@ -120,6 +130,16 @@ internal sealed class NbdNode : IDeviceNode
         }
     }
 
+    public void HandOver()
+    {
+        var left = new TaskCompletionSource<NbdConnection>(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (_volume.Loop.Post(() => _session.HandOver((end, received) => left.TrySetResult(new(end, received))))
+            && left.Task.Wait(EndOfRequests))
+        {
+            _leave(left.Task.Result);
+        }
+    }
+
     public void Dispose()
     {
         if (_index >= 0)
@@ -129,7 +149,8 @@ internal sealed class NbdNode : IDeviceNode
         }
     }
 
-    /// <summary>The index of the device that a dead process left for this volume, now with our connection.</summary>
+    /// <summary>The index of the device that another process left for this volume, now with our connection.</summary>
+    /// <param name="descriptor">The kernel's end of a new connection, or -1: it has the one that it had.</param>
     private int? Adopt(int descriptor, ILogger logger)
     {
         foreach (var (index, identifier) in KernelNbd.Find(_kernel.Identifier))
@@ -139,7 +160,11 @@ internal sealed class NbdNode : IDeviceNode
                 continue;
             }
 
-            Reconnect(index, descriptor);
+            if (descriptor >= 0)
+            {
+                Reconnect(index, descriptor);
+            }
+
             KernelNbd.Resize(_kernel, index);
             Log.DeviceTakenOver(logger, KernelNbd.PathOf(index), _volume.Name);
             return index;

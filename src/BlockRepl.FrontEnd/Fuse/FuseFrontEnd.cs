@@ -11,9 +11,6 @@ namespace BlockRepl.FrontEnd.Fuse;
 /// </summary>
 public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 {
-    /// <summary>Requests of a dead daemon wait so long for the next one; then they fail.</summary>
-    private static readonly TimeSpan WaitForDaemon = TimeSpan.FromSeconds(120);
-
     private readonly Lock _lock = new();
 
     /// <summary>Files of a dead daemon's devices that somebody has open.</summary>
@@ -78,7 +75,7 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         var file = FileOf(options.StateDirectory, volume.Name);
         lock (_lock)
         {
-            if (_waiting.Contains(file) && TakeOver(volume, file) is { } old)
+            if (_waiting.Contains(file) && TakeOver(volume, file, options) is { } old)
             {
                 return old;
             }
@@ -106,7 +103,7 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
             throw;
         }
 
-        Keep(node, session, volume, options.StateDirectory);
+        Keep(node, session, volume, options);
         return node;
     }
 
@@ -138,13 +135,14 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     }
 
     /// <summary>Null: the device is dead after all.</summary>
-    private FuseNode? TakeOver(IVolumeDevice volume, string file)
+    private FuseNode? TakeOver(IVolumeDevice volume, string file, DeviceNodeOptions options)
     {
         var found = LoopDevice.FindOver(Path.GetDirectoryName(file)!).Where(one => one.File == file).ToArray();
         if (found.Length == 1 && _keeper!.TryGet(Path.GetFileName(file), out var descriptor))
         {
             var node = new FuseNode(file, new FuseSession(volume, logger), volume, Drop);
             node.TakeOver(descriptor, found[0].Number);
+            node.KeepIn(_keeper, options.WaitForDaemon);
             _waiting.Remove(file);
             Log.DeviceTakenOver(logger, node.Path, volume.Name);
             return node;
@@ -160,7 +158,7 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         return null;
     }
 
-    private void Keep(FuseNode node, FuseSession session, IVolumeDevice volume, string stateDirectory)
+    private void Keep(FuseNode node, FuseSession session, IVolumeDevice volume, DeviceNodeOptions options)
     {
         if (!session.CanResend)
         {
@@ -172,8 +170,8 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         {
             lock (_lock)
             {
-                _keeper ??= DescriptorKeeper.Start(KeeperPath(stateDirectory), WaitForDaemon);
-                node.KeepIn(_keeper);
+                _keeper ??= DescriptorKeeper.Start(KeeperPath(options.StateDirectory));
+                node.KeepIn(_keeper, options.WaitForDaemon);
             }
         }
         catch (KernelDeviceException error)

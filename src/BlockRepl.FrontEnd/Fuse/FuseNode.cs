@@ -49,7 +49,8 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
 
     /// <summary>Lets the keeper hold what the device hangs on, so that a successor finds it.</summary>
     /// <exception cref="KernelDeviceException">It cannot.</exception>
-    public void KeepIn(DescriptorKeeper keeper) => _channel!.KeepIn(keeper, System.IO.Path.GetFileName(file));
+    public void KeepIn(DescriptorKeeper keeper, TimeSpan? patience) =>
+        _channel!.KeepIn(keeper, System.IO.Path.GetFileName(file), patience);
 
     public bool TryRemove()
     {

@@ -55,6 +55,9 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     private bool _stopped;
     private bool _closing;
     private bool _released;
+
+    /// <summary>Who gets the connection when what was begun is answered; no request is cut any more.</summary>
+    private Action<int, byte[]>? _heir;
     private bool _deviceClosed;
 
     /// <summary>
@@ -82,7 +85,8 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     }
 
     /// <summary>Takes over the connection after the negotiation; on the loop's thread.</summary>
-    public void Begin(int descriptor)
+    /// <param name="inherited">What another session received from it and did not begin with.</param>
+    public void Begin(int descriptor, ReadOnlySpan<byte> inherited = default)
     {
         Invariant.Require(_stream is null, "a session begins once");
         if (_deviceClosed || _stopped)
@@ -93,7 +97,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
         }
 
         var options = new StreamSocketOptions { PauseInputBytes = 256 << 10, ResumeInputBytes = 128 << 10 };
-        _stream = StreamSocket.Adopt(_device.Loop, _device.Buffers, descriptor, options, this);
+        _stream = StreamSocket.Adopt(_device.Loop, _device.Buffers, descriptor, options, this, inherited);
     }
 
     /// <summary>Gives the device back without a connection: the client went away during the negotiation.</summary>
@@ -120,6 +124,16 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
 
         AbortReceiving();
         MaybeFinish();
+    }
+
+    /// <summary>
+    /// Answers what was begun and gives the connection away, so that a session of another process can go on with it:
+    /// the descriptor, and what was received. Never, if the connection ends before. On the loop's thread.
+    /// </summary>
+    public void HandOver(Action<int, byte[]> heir)
+    {
+        _heir = heir;
+        Pump();
     }
 
     public void OnConnected(StreamSocket stream)
@@ -186,6 +200,17 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
     /// </summary>
     private void Pump()
     {
+        StartRequests();
+        var idle = _slots.InUse == 0 && !_hasWaiting && !_receivePending;
+        if (_heir is not null && idle && !_closing && !_stopped && _stream is not null)
+        {
+            _closing = true;
+            _stream.Detach(_heir);
+        }
+    }
+
+    private void StartRequests()
+    {
         while (!_closing && !_receivePending)
         {
             if (_largeRead >= 0)
@@ -204,7 +229,7 @@ internal sealed partial class NbdSession : IStreamHandler, IVolumeClient
                 continue;
             }
 
-            if (_stopped || (!_hasWaiting && !TryReadRequest()))
+            if (_stopped || (!_hasWaiting && (_heir is not null || !TryReadRequest())))
             {
                 return;
             }

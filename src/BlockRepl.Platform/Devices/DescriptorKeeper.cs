@@ -25,14 +25,13 @@ public sealed class DescriptorKeeper : IDisposable
     }
 
     /// <summary>Starts one that listens on the socket from now on.</summary>
-    /// <param name="patience">How long it keeps everything when the daemon has gone.</param>
     /// <exception cref="KernelDeviceException">It cannot be started or reached.</exception>
-    public static DescriptorKeeper Start(string socketPath, TimeSpan patience)
+    public static DescriptorKeeper Start(string socketPath)
     {
         AbiCheck.Run();
         var program = Path.Combine(AppContext.BaseDirectory, Program);
         KernelDeviceException.Check(
-            NativeMethods.KeeperStart(program, socketPath, (uint)patience.TotalSeconds), "starting " + program);
+            NativeMethods.KeeperStart(program, socketPath), "starting " + program);
         return new DescriptorKeeper(
             KernelDeviceException.Check(NativeMethods.KeeperConnect(socketPath), "reaching " + program));
     }
@@ -70,7 +69,7 @@ public sealed class DescriptorKeeper : IDisposable
         }
     }
 
-    /// <summary>Ends the connection; what is kept stays kept as long as the keeper's patience lasts.</summary>
+    /// <summary>Ends the connection; what is kept stays kept for as long as was said when it was put.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -84,13 +83,15 @@ public sealed class DescriptorKeeper : IDisposable
     }
 
     /// <summary>Keeps a descriptor under a name.</summary>
+    /// <param name="patience">For how long when the daemon has gone; null: for ever.</param>
     /// <exception cref="KernelDeviceException">The keeper is full or has gone.</exception>
-    internal void Put(string name, int descriptor)
+    public void Put(string name, int descriptor, TimeSpan? patience)
     {
+        var seconds = patience is { } limit ? (uint)limit.TotalSeconds : 0;
         lock (_lock)
         {
             KernelDeviceException.Check(
-                NativeMethods.KeeperPut(_connection, name, descriptor), "handing a descriptor to " + Program);
+                NativeMethods.KeeperPut(_connection, name, descriptor, seconds), "handing a descriptor to " + Program);
         }
     }
 }

@@ -6,9 +6,11 @@ namespace BlockRepl.Platform.Devices;
 /// <summary>What an NBD device of the kernel shall be.</summary>
 /// <param name="ServerFlags">Transmission flags of the NBD protocol.</param>
 /// <param name="Identifier">Whoever shows it may take the device over.</param>
-/// <param name="WaitForServer">How long requests wait for a new connection when the old one died.</param>
+/// <param name="WaitForServer">
+/// How long requests wait for a new connection when the old one died; null: for ever.
+/// </param>
 public sealed record KernelNbdOptions(
-    long SizeBytes, int BlockBytes, ulong ServerFlags, string Identifier, TimeSpan WaitForServer);
+    long SizeBytes, int BlockBytes, ulong ServerFlags, string Identifier, TimeSpan? WaitForServer);
 
 /// <summary>
 /// The kernel's NBD client: makes /dev/nbdN of a connected socket. A device has one connection and no time limit for a
@@ -21,6 +23,9 @@ public static unsafe class KernelNbd
     /// one. It then also logs those that have run for so long. Its clock for this ticks about once a second.
     /// </summary>
     private const int RetryMilliseconds = 500;
+
+    /// <summary>To the kernel no time means no wait.</summary>
+    private static readonly TimeSpan ForEver = TimeSpan.FromDays(10 * 365);
 
     private const string BlockDevices = "/sys/block";
 
@@ -122,7 +127,7 @@ public static unsafe class KernelNbd
     {
         Size = (ulong)options.SizeBytes,
         ServerFlags = options.ServerFlags,
-        DeadTimeout = (ulong)options.WaitForServer.TotalSeconds,
+        DeadTimeout = (ulong)(options.WaitForServer ?? ForEver).TotalSeconds,
         BlockSize = (uint)options.BlockBytes,
         Index = index,
         Descriptor = descriptor,

@@ -111,7 +111,8 @@ public sealed unsafe class MessageChannel : ICompletionHandler
 
     /// <summary>Lets another process keep the descriptor too; from any thread, before the channel is closed.</summary>
     /// <exception cref="KernelDeviceException">It cannot.</exception>
-    public void KeepIn(DescriptorKeeper keeper, string name) => keeper.Put(name, _descriptor);
+    public void KeepIn(DescriptorKeeper keeper, string name, TimeSpan? patience) =>
+        keeper.Put(name, _descriptor, patience);
 
     /// <summary>Closes the descriptor, then OnChannelClosed; it is neither read nor written from now on.</summary>
     public void Close()

@@ -86,13 +86,13 @@ internal static unsafe partial class NativeMethods
     public static partial int MessageWrite(int descriptor, NativeIovec* parts, uint count);
 
     [LibraryImport(Library, EntryPoint = "brn_keeper_start", StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int KeeperStart(string program, string path, uint patienceSeconds);
+    public static partial int KeeperStart(string program, string path);
 
     [LibraryImport(Library, EntryPoint = "brn_keeper_connect", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int KeeperConnect(string path);
 
     [LibraryImport(Library, EntryPoint = "brn_keeper_put", StringMarshalling = StringMarshalling.Utf8)]
-    public static partial int KeeperPut(int keeper, string name, int descriptor);
+    public static partial int KeeperPut(int keeper, string name, int descriptor, uint patienceSeconds);
 
     [LibraryImport(Library, EntryPoint = "brn_keeper_get", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int KeeperGet(int keeper, string name);

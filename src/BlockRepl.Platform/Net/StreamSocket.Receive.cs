@@ -128,7 +128,7 @@ public sealed unsafe partial class StreamSocket
 
     private void StartReceive()
     {
-        if (_receiving != Receiving.Nothing || _wantedDone || _peerEnded || _loop.IsStopping
+        if (_receiving != Receiving.Nothing || _wantedDone || _peerEnded || _loop.IsStopping || _heir is not null
             || _state is not (State.Open or State.Lingering))
         {
             return;
@@ -182,6 +182,14 @@ public sealed unsafe partial class StreamSocket
         {
             _peerEnded = true;
             AskForFlush();
+            return;
+        }
+
+        if (_heir is not null && result != 0)
+        {
+            // It was cancelled, or what came goes to the heir. An error will come again to him.
+            AddToPipe(Math.Max(0, result));
+            Defer();
             return;
         }
 
@@ -250,6 +258,28 @@ public sealed unsafe partial class StreamSocket
         _ = flush.Result; // gives the pipe its awaiter back
 
         Defer();
+    }
+
+    private void Inherit(ReadOnlySpan<byte> bytes)
+    {
+        _pipe.Writer.Write(bytes);
+        AddToPipe(0);
+        _hasInherited = true;
+        Defer();
+    }
+
+    /// <summary>Everything that was received and not read, examined or not.</summary>
+    private byte[] TakeInput()
+    {
+        _pipe.Reader.CancelPendingRead();
+        if (!_pipe.Reader.TryRead(out var read))
+        {
+            return [];
+        }
+
+        var bytes = read.Buffer.ToArray();
+        _pipe.Reader.AdvanceTo(read.Buffer.End);
+        return bytes;
     }
 
     private void ReturnScratch()

@@ -154,6 +154,10 @@ public sealed unsafe partial class StreamSocket
         {
             AskForFlush();
         }
+        else if (_heir is not null)
+        {
+            Defer();
+        }
     }
 
     private void ConsumeSent(int bytes)

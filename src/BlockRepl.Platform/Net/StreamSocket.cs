@@ -35,6 +35,12 @@ public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
     private bool _connectInFlight;
     private byte* _connectAddress;
 
+    /// <summary>Who gets the connection when it is quiet: see Detach.</summary>
+    private Action<int, byte[]>? _heir;
+
+    /// <summary>Bytes that were received before the stream was made lie in the pipe, and nobody was told.</summary>
+    private bool _hasInherited;
+
     /// <summary>An OnClosed that waits until the kernel no longer writes into a wanted buffer.</summary>
     private bool _closedUntold;
     private StreamCloseReason _closedReason;
@@ -105,12 +111,14 @@ public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
     }
 
     /// <summary>Takes over a connected descriptor, blocking or not; receiving begins.</summary>
+    /// <param name="inherited">What was received from it before, by whoever had it.</param>
     public static StreamSocket Adopt(
         EventLoop loop,
         IoBufferPool pool,
         int descriptor,
         StreamSocketOptions options,
-        IStreamHandler handler)
+        IStreamHandler handler,
+        ReadOnlySpan<byte> inherited = default)
     {
         var stream = new StreamSocket(loop, pool, options, handler) { _descriptor = descriptor, _state = State.Open };
         var native = SocketAddresses.Options(options);
@@ -126,8 +134,30 @@ public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
 
         stream.RemoteEndPoint = SocketAddresses.Get(descriptor, peer: true);
         stream.LocalEndPoint = SocketAddresses.Get(descriptor, peer: false);
+        if (inherited.Length > 0)
+        {
+            stream.Inherit(inherited);
+        }
+
         stream.StartReceive();
         return stream;
+    }
+
+    /// <summary>
+    /// Gives the connection away as it is, when what is queued has been sent: <paramref name="heir"/> gets the
+    /// descriptor, which is his then, and the bytes that were received and not read. Then OnReleased follows. With
+    /// nothing wanted; if the stream ends by itself before, it ends as always.
+    /// </summary>
+    public void Detach(Action<int, byte[]> heir)
+    {
+        Invariant.Require(!_wanted && !IsClosed, "a stream is given away between two payloads");
+        _heir = heir;
+        if (_receiving != Receiving.Nothing)
+        {
+            _loop.Cancel(_receiveOperation);
+        }
+
+        Defer();
     }
 
     /// <summary>
@@ -164,6 +194,12 @@ public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
             Fail(reason, _openingErrno);
         }
 
+        if (_hasInherited && _state == State.Open)
+        {
+            _hasInherited = false;
+            _handler.OnReceived(this);
+        }
+
         if (_wantedDone)
         {
             DeliverWanted();
@@ -172,6 +208,13 @@ public sealed unsafe partial class StreamSocket : IDeferred, ILoopTimerHandler
         if (_state is State.Open or State.Lingering)
         {
             StartReceive();
+        }
+
+        if (_heir is not null && _state == State.Open && !KernelHasSomething && _sendQueue.IsEmpty)
+        {
+            _heir(_descriptor, TakeInput());
+            _descriptor = -1;
+            Finish();
         }
 
         if (_state == State.Closed && !KernelHasSomething)

@@ -10,10 +10,13 @@ internal sealed class NbdTestClient : IDisposable
     private readonly Socket _socket;
 
     public NbdTestClient(string path)
-    {
-        _socket =
-            new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 20_000 };
+        : this(new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)) =>
         _socket.Connect(new UnixDomainSocketEndPoint(path));
+
+    public NbdTestClient(Socket socket)
+    {
+        _socket = socket;
+        _socket.ReceiveTimeout = 20_000;
     }
 
     /// <summary>Negotiates with NBD_OPT_GO; returns the size.</summary>

@@ -6,13 +6,13 @@ namespace BlockRepl.Interop.Tests.Devices;
 
 /// <summary>
 /// Devices of the kernel that this machine's kernel does not have, in a guest: by our C library alone; and with our
-/// daemon in that guest, a file system on the device and a daemon that is killed. The peer, in the same guest, is a
-/// second daemon of ours or the guest kernel's DRBD.
+/// daemon in that guest, a file system on the device and daemons that are killed or restarted. The peer, in the same
+/// guest, is a second daemon of ours or the guest kernel's DRBD.
 /// </summary>
 [Trait("Category", "Interop")]
 public sealed class DeviceScripts
 {
-    private const int Kills = 3;
+    private const int FewTimes = 3;
     private const long DiskBytes = 96 << 20;
 
     private const string Prepare =
@@ -79,12 +79,12 @@ public sealed class DeviceScripts
     [InlineData("6.1", "nbd", "kernel")]
     [InlineData("6.12", "nbd", "ours")]
     [InlineData("6.12", "ublk", "ours")]
-    public void A_mounted_file_system_outlives_daemons_that_are_killed(string series, string frontEnd, string peer) =>
+    public void A_mounted_file_system_outlives_its_daemons(string series, string frontEnd, string peer) =>
         Play(series, frontEnd, peer);
 
     [Fact]
     [Trait("Time", "Short")]
-    public void A_mounted_file_system_outlives_daemons_that_are_killed_and_the_kernel_is_the_peer() =>
+    public void A_mounted_file_system_outlives_its_daemons_and_the_kernel_is_the_peer() =>
         Play("6.12", "ublk", "kernel");
 
     private static void Play(string series, string frontEnd, string peer)
@@ -99,20 +99,11 @@ public sealed class DeviceScripts
             Assert.Contains("is mounted on /mnt", refused.Output);
 
             guest.Do("writer >/run/writer.out 2>&1 &");
-            for (int i = 0; i < Kills; i++)
-            {
-                int written = Lines(guest);
-                Poll.Until(() => Lines(guest) > written + 5, "writes to go on", 60);
-                guest.Do("kill -9 $(cat /run/a.pid)");
-                guest.Do($"begin a {frontEnd} && br a wait-connect r0");
-                Assert.StartsWith("Primary/", guest.Do("br a role r0"));
-            }
-
-            int last = Lines(guest);
-            Poll.Until(() => Lines(guest) > last + 5, "writes to go on", 60);
+            string what = $"guest {series} {frontEnd}, peer {peer}";
+            EndDaemons(guest, what + ", killed", $"kill -9 $(cat /run/a.pid); begin a {frontEnd}");
+            EndDaemons(guest, what + ", restarted", "told=$(br a restart) && set -- $told && echo $2 >/run/a.pid");
             guest.Do("touch /run/stop");
             Poll.Until(() => guest.Do("tail -n 1 /run/writer.out") == "ended", "the writer to end", 60);
-            Note($"{series} {frontEnd}, peer {peer}: {Kills} kills, longest write {LongestWrite(guest):F1} s");
             Finish(guest, other);
         }
         catch (Exception error) when (error is not TimeoutException and not IOException)
@@ -121,6 +112,27 @@ public sealed class DeviceScripts
                 error.Message + "\n" + guest.Run("tail -n 40 /run/*.log; dmesg | tail -n 20").Output, error);
         }
     }
+
+    /// <summary>The daemon of node a ends by the command, again and again, while the writer writes.</summary>
+    private static void EndDaemons(DeviceGuest guest, string what, string command)
+    {
+        var stalls = new List<double>();
+        for (int i = StallTable.Times(FewTimes); i > 0; i--)
+        {
+            WaitForWrites(guest, Lines(guest));
+            int before = Lines(guest);
+            guest.Do(command);
+            guest.Do("br a wait-connect r0");
+            Assert.StartsWith("Primary/", guest.Do("br a role r0"));
+            WaitForWrites(guest, Lines(guest));
+            stalls.Add(LongestWrite(guest, before));
+        }
+
+        StallTable.Add(what, stalls);
+    }
+
+    private static void WaitForWrites(DeviceGuest guest, int before) =>
+        Poll.Until(() => Lines(guest) > before + 5, "writes to go on", 60);
 
     private static void Mount(DeviceGuest guest, OtherNode other, string frontEnd)
     {
@@ -179,7 +191,8 @@ public sealed class DeviceScripts
         return text.Count(c => c == '\n');
     }
 
-    private static double LongestWrite(DeviceGuest guest) => guest.Do("grep '\\.' /run/writer.out").Split('\n')
+    private static double LongestWrite(DeviceGuest guest, int after) => guest.Do("cat /run/writer.out").Split('\n')
+        .Skip(after)
         .Select(line => line.Split(' ').Select(t => double.Parse(t, CultureInfo.InvariantCulture)).ToArray())
         .Max(times => times[1] - times[0]);
 
