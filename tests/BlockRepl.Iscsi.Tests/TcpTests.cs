@@ -11,7 +11,7 @@ namespace BlockRepl.Iscsi.Tests;
 public sealed class TcpTests
 {
     // How much later than its deadline a wait may end on a busy machine.
-    private const long LateMs = 5000;
+    private const long LateMs = 30000;
 
     private readonly TcpNetwork _network = new();
 
@@ -54,6 +54,24 @@ public sealed class TcpTests
         IscsiException failure = Assert.Throws<IscsiException>(() => stream.Send(new byte[64 << 20], deadline));
         Assert.Equal(IscsiError.TimedOut, failure.Error);
         Assert.InRange(_network.NowMs, deadline, deadline + LateMs);
+    }
+
+    /// <summary>A write that was given up must not reach the disk minutes later.</summary>
+    [Fact]
+    public void What_is_not_sent_when_the_connection_is_closed_never_is()
+    {
+        using TcpListener listener = Listen("127.0.0.1");
+        using Socket peer = FillAndClose(listener);
+        byte[] buffer = new byte[1 << 20];
+        SocketError error;
+        int received;
+        do
+        {
+            received = peer.Receive(buffer, SocketFlags.None, out error);
+        }
+        while (error == SocketError.Success && received > 0);
+
+        Assert.Equal(SocketError.ConnectionReset, error);
     }
 
     [Fact]
@@ -105,6 +123,14 @@ public sealed class TcpTests
         {
             waiting.ForEach(stream => stream.Dispose());
         }
+    }
+
+    private Socket FillAndClose(TcpListener listener)
+    {
+        using ITargetStream stream = _network.Connect(PortalOf(listener), _network.NowMs + 10000);
+        Socket peer = listener.AcceptSocket();
+        Assert.Throws<IscsiException>(() => stream.Send(new byte[64 << 20], _network.NowMs + 100));
+        return peer;
     }
 
     private void Fails(Portal portal, string words)

@@ -14,28 +14,29 @@ internal sealed class TcpTargetStream : ITargetStream
     {
         _network = network;
         _socket = socket;
+        socket.Blocking = false;
+        socket.NoDelay = true;
+
+        // Closing throws away what is not sent yet. Otherwise the kernel would go on trying for minutes, and a write
+        // that was given up long ago could still reach the disk when the network is back.
+        socket.LingerState = new LingerOption(true, 0);
     }
 
     public static TcpTargetStream Connect(TcpNetwork network, IPEndPoint address, long deadlineMs)
     {
-        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
-        var stream = new TcpTargetStream(network, socket);
+        TcpTargetStream? stream = null;
         try
         {
-            socket.Blocking = false;
-            socket.NoDelay = true;
+            stream = new TcpTargetStream(
+                network, new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp));
             stream.Connect(address, deadlineMs);
             return stream;
         }
-        catch (SocketException e)
+        catch (Exception e) when (e is SocketException or IscsiException)
         {
-            socket.Dispose();
-            throw new IscsiException(IscsiError.Unreachable, $"no connection to {address}: {e.Message}", e);
-        }
-        catch (IscsiException)
-        {
-            socket.Dispose();
-            throw;
+            stream?.Dispose();
+            throw e as IscsiException
+                ?? new IscsiException(IscsiError.Unreachable, $"no connection to {address}: {e.Message}", e);
         }
     }
 
