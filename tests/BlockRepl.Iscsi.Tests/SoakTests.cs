@@ -126,7 +126,10 @@ public sealed class SoakTests
         0 => new Faults { Refused = true },
         1 => new Faults { CutSentAt = random.Next(8000) },
         2 => new Faults { CutReceivedAt = random.Next(8000) },
-        3 => new Faults { DelayedPdu = random.Next(40), DelayMs = random.Next(6000), LargestPiece = random.Next(1, 99) },
+        3 => new Faults
+        {
+            DelayedPdu = random.Next(40), DelayMs = random.Next(6000), LargestPiece = random.Next(1, 99),
+        },
         4 when digests => new Faults { FlippedBit = 8 * 1500 + random.Next(40000) },
         _ => new Faults { CutReceivedAt = random.Next(40000) },
     };

@@ -80,7 +80,8 @@ internal sealed class Tgtd : IDisposable
         _process.ErrorDataReceived += (_, _) => { };
         _process.BeginOutputReadLine();
         _process.BeginErrorReadLine();
-        Poll.Until(() => TryAdminister("--mode", "target", "--op", "show"), "tgtd listens to its control socket", seconds: 60);
+        Poll.Until(
+            () => TryAdminister("--mode", "target", "--op", "show"), "tgtd listens to its control socket", seconds: 60);
         Configure();
     }
 

@@ -56,21 +56,6 @@ public sealed class TgtdTests
     }
 
     [Fact]
-    public void With_digests_everything_is_as_without()
-    {
-        using var tgtd = new Tgtd();
-        foreach (string digest in new[] { "HeaderDigest", "DataDigest" })
-        {
-            tgtd.Administer(
-                "--mode", "target", "--op", "update", "--tid", "1", "--name", digest, "--value", "CRC32C");
-        }
-
-        using IscsiDisk disk = IscsiDisk.Open(IscsiAddress.Parse(tgtd.Url), Timeout);
-        byte[] data = WriteRandom(disk, 5, 3);
-        Assert.Equal(data, Read(disk, 5, 3));
-    }
-
-    [Fact]
     public void A_write_protected_lun_is_refused_before_it_is_written()
     {
         using var tgtd = new Tgtd();
@@ -127,6 +112,59 @@ public sealed class TgtdTests
         Assert.Equal(data, Read(disk, 3, 1));
     }
 
+    /// <summary>
+    /// The target finds the write in its socket when it runs again, and our new login beside it: the session of the
+    /// write must end with that login.
+    /// </summary>
+    [Fact]
+    public void A_write_that_was_given_up_does_not_come_after_the_next_one()
+    {
+        using var tgtd = new Tgtd();
+        using IscsiDisk disk = IscsiDisk.Open(IscsiAddress.Parse(tgtd.Url), Timeout);
+        for (int round = 0; round < 10; round++)
+        {
+            tgtd.Signal("STOP");
+            byte[] old = new byte[512];
+            old.AsSpan().Fill(0xee);
+            IscsiException failure = Assert.Throws<IscsiException>(() =>
+                disk.Write(3, old, TimeSpan.FromMilliseconds(100)));
+            Assert.Equal(IscsiError.TimedOut, failure.Error);
+            tgtd.Signal("CONT");
+            byte[] data = WriteRandom(disk, 3, 1);
+            for (int i = 0; i < 20; i++)
+            {
+                Assert.Equal(data, Read(disk, 3, 1));
+            }
+        }
+    }
+
+    [Fact]
+    public void A_connection_that_is_cut_all_the_time_carries_every_read_and_write()
+    {
+        const int Operations = 300;
+        using var tgtd = new Tgtd();
+        using var proxy = new CuttingProxy(tgtd.Port, seed: 11, longestLife: 30000);
+        string url = tgtd.Url.Replace($":{tgtd.Port}/", $":{proxy.Port}/", StringComparison.Ordinal);
+        using IscsiDisk disk = OpenSomehow(url);
+        var random = new Random(12);
+        byte[][] model = [.. Enumerable.Range(0, 16).Select(_ => new byte[512])];
+        for (int i = 0; i < Operations; i++)
+        {
+            int sector = random.Next(model.Length);
+            if (random.Next(2) == 0)
+            {
+                random.NextBytes(model[sector]);
+                disk.Write(sector, model[sector], Timeout);
+            }
+            else
+            {
+                Assert.Equal(model[sector], Read(disk, sector, 1));
+            }
+        }
+
+        Assert.InRange(proxy.Connections, 5, Operations);
+    }
+
     [Fact]
     public void Libiscsi_sees_the_same_disk()
     {
@@ -150,12 +188,19 @@ public sealed class TgtdTests
         }
     }
 
-    [Fact]
-    public void Tshark_finds_nothing_malformed_in_a_whole_conversation()
+    [Theory]
+    [InlineData("None")]
+    [InlineData("CRC32C")]
+    public void Tshark_finds_nothing_malformed_in_a_whole_conversation(string digest)
     {
         Need("tcpdump", "tcpdump");
         Need("tshark", "tshark");
         using var tgtd = new Tgtd();
+        foreach (string name in new[] { "HeaderDigest", "DataDigest" })
+        {
+            tgtd.Administer("--mode", "target", "--op", "update", "--tid", "1", "--name", name, "--value", digest);
+        }
+
         string folder = Directory.CreateTempSubdirectory("blockrepl-iscsi-").FullName;
         try
         {
@@ -163,9 +208,9 @@ public sealed class TgtdTests
             using Process tcpdump = StartCapture(tgtd.Port, capture);
             using (IscsiDisk disk = IscsiDisk.Open(IscsiAddress.Parse(tgtd.Url), Timeout))
             {
-                WriteRandom(disk, 3, 1);
+                byte[] data = WriteRandom(disk, 3, 1);
                 WriteRandom(disk, 4, IscsiDisk.MaxTransferBytes / 512);
-                Read(disk, 3, 1);
+                Assert.Equal(data, Read(disk, 3, 1));
             }
 
             // A file that is still growing may end within a packet.
@@ -176,6 +221,8 @@ public sealed class TgtdTests
             Tool.Run("/bin/kill", "-INT", tcpdump.Id.ToString(CultureInfo.InvariantCulture)).OrThrow();
             Assert.True(tcpdump.WaitForExit(Timeout));
             Assert.Equal("", Tool.Run("tshark", [.. decode, "-Y", "_ws.malformed"]).OrThrow().Output);
+            string keys = Tool.Run("tshark", [.. decode, "-T", "fields", "-e", "iscsi.keyvalue"]).OrThrow().Output;
+            Assert.Contains($"HeaderDigest={digest},DataDigest={digest},", keys, StringComparison.Ordinal);
             string all = Tool.Run("tshark", [.. decode, "-Y", "iscsi"]).OrThrow().Output;
             string[] expected =
             [
@@ -215,6 +262,22 @@ public sealed class TgtdTests
         if (Tool.Find(program) is null)
         {
             Assert.Skip($"needs {program} (Debian package {package})");
+        }
+    }
+
+    /// <summary>Opening is tried once only, and the proxy cuts at any time.</summary>
+    private static IscsiDisk OpenSomehow(string url)
+    {
+        while (true)
+        {
+            try
+            {
+                return IscsiDisk.Open(IscsiAddress.Parse(url), Timeout);
+            }
+            catch (IscsiException e) when (e.Error == IscsiError.ConnectionLost)
+            {
+                // The next connection lives for another while.
+            }
         }
     }
 
