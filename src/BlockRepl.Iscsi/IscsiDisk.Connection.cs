@@ -1,7 +1,9 @@
+using BlockRepl.Core.Protocol;
 using BlockRepl.Iscsi.Net;
 using BlockRepl.Iscsi.Protocol;
 using BlockRepl.Iscsi.Protocol.Login;
 using BlockRepl.Iscsi.Protocol.Scsi;
+using BlockRepl.Platform.Digests;
 
 namespace BlockRepl.Iscsi;
 
@@ -132,7 +134,21 @@ public sealed partial class IscsiDisk
         _network.FillRandom(challenge);
         return new LoginSettings(
             _identity.InitiatorName, _address.TargetName, _isid, _address.EncodedLun, _identity.Chap,
-            new ChapChallenge(challenge[0], challenge[1..]));
+            new ChapChallenge(challenge[0], challenge[1..]), ComputeDigest);
+    }
+
+    /// <summary>With the native library: the base library's would bring OpenSSL into the process.</summary>
+    internal static byte[] ComputeDigest(ChapAlgorithm algorithm, ReadOnlySpan<byte> text)
+    {
+        DigestAlgorithm native = algorithm switch
+        {
+            ChapAlgorithm.Md5 => DigestAlgorithm.Md5,
+            ChapAlgorithm.Sha1 => DigestAlgorithm.Sha1,
+            _ => DigestAlgorithm.Sha256,
+        };
+        byte[] digest = new byte[native.Size()];
+        Digest.Compute(native, text, digest);
+        return digest;
     }
 
     /// <summary>Finds out whether this is a disk, how large, and how it is written.</summary>

@@ -7,6 +7,17 @@ namespace BlockRepl.Iscsi.Protocol.Login;
 /// <summary>A challenge: the identifier and the bytes that the answer is a digest of.</summary>
 internal sealed record ChapChallenge(byte Id, byte[] Bytes);
 
+/// <summary>The digests of CHAP, with their numbers in CHAP_A.</summary>
+internal enum ChapAlgorithm
+{
+    Md5 = 5,
+    Sha1 = 6,
+    Sha256 = 7,
+}
+
+/// <summary>Computes a digest; the host has them.</summary>
+internal delegate byte[] ChapDigest(ChapAlgorithm algorithm, ReadOnlySpan<byte> text);
+
 /// <summary>
 /// The arithmetic of CHAP (RFC 1994 as RFC 7143, 12.1.3 has it): the answer is the digest of identifier, secret and
 /// challenge.
@@ -22,32 +33,22 @@ internal static class Chap
     private const int LongestBinary = 1024;
 
     /// <exception cref="IscsiException">Not one that was offered.</exception>
-    public static int ParseAlgorithm(string text) => text switch
+    public static ChapAlgorithm ParseAlgorithm(string text) => text switch
     {
-        "5" => 5,
-        "6" => 6,
-        "7" => 7,
+        "5" => ChapAlgorithm.Md5,
+        "6" => ChapAlgorithm.Sha1,
+        "7" => ChapAlgorithm.Sha256,
         "Reject" => throw new IscsiException(
             IscsiError.AuthenticationFailed, "the target knows none of CHAP's digests MD5, SHA1 and SHA256"),
         _ => throw IscsiException.Violation($"CHAP_A={Printable.Text(text)} was not offered"),
     };
 
-    public static byte[] Answer(int algorithm, ChapChallenge challenge, string secret)
-    {
-        byte[] text = [challenge.Id, .. Encoding.UTF8.GetBytes(secret), .. challenge.Bytes];
-        return algorithm switch
-        {
-#pragma warning disable CA5350, CA5351 // Weak digests, and the only ones that every target has.
-            5 => MD5.HashData(text),
-            6 => SHA1.HashData(text),
-#pragma warning restore CA5350, CA5351
-            7 => SHA256.HashData(text),
-            _ => throw new ArgumentOutOfRangeException(nameof(algorithm)),
-        };
-    }
+    public static byte[] Answer(ChapDigest digest, ChapAlgorithm algorithm, ChapChallenge challenge, string secret) =>
+        digest(algorithm, [challenge.Id, .. Encoding.UTF8.GetBytes(secret), .. challenge.Bytes]);
 
-    public static bool IsAnswer(byte[] answer, int algorithm, ChapChallenge challenge, string secret) =>
-        CryptographicOperations.FixedTimeEquals(answer, Answer(algorithm, challenge, secret));
+    /// <summary>Takes the same time wherever the two differ.</summary>
+    public static bool IsAnswer(ReadOnlySpan<byte> answer, ReadOnlySpan<byte> expected) =>
+        CryptographicOperations.FixedTimeEquals(answer, expected);
 
     /// <exception cref="IscsiException">Not 0 to 255.</exception>
     public static byte ParseId(string text) =>

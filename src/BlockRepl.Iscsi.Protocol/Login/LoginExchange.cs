@@ -2,10 +2,11 @@ using BlockRepl.Iscsi.Protocol.Pdus;
 
 namespace BlockRepl.Iscsi.Protocol.Login;
 
-/// <summary>Who logs in where, and the chance that CHAP needs.</summary>
+/// <summary>Who logs in where, and the chance and the digests that CHAP needs.</summary>
 /// <param name="OwnChallenge">Fresh random bytes: what the target is challenged with if CHAP is mutual.</param>
 internal sealed record LoginSettings(
-    string InitiatorName, string TargetName, byte[] Isid, ulong Lun, ChapCredentials? Chap, ChapChallenge OwnChallenge);
+    string InitiatorName, string TargetName, byte[] Isid, ulong Lun, ChapCredentials? Chap, ChapChallenge OwnChallenge,
+    ChapDigest Digest);
 
 /// <summary>The text of a login request and the stages in its header.</summary>
 internal readonly record struct LoginStep(bool Transit, LoginStage Stage, TextKeys Keys)
@@ -29,7 +30,7 @@ internal sealed class LoginExchange(LoginSettings settings)
     }
 
     private Expect _expect = Expect.AuthenticationMethod;
-    private int _algorithm;
+    private ChapAlgorithm _algorithm;
 
     public OperationalParameters Parameters { get; } = new();
 
@@ -117,7 +118,7 @@ internal sealed class LoginExchange(LoginSettings settings)
         ChapAccount account = settings.Chap!.Initiator;
         TextKeys keys = new TextKeys()
             .Add("CHAP_N", account.User)
-            .Add("CHAP_R", Chap.ToHex(Chap.Answer(_algorithm, challenge, account.Secret)));
+            .Add("CHAP_R", Chap.ToHex(Chap.Answer(settings.Digest, _algorithm, challenge, account.Secret)));
         _expect = Expect.EndOfSecurity;
         if (settings.Chap.Target is not null)
         {
@@ -141,7 +142,8 @@ internal sealed class LoginExchange(LoginSettings settings)
             throw Impostor($"it calls itself {Printable.Text(name)}");
         }
 
-        if (!Chap.IsAnswer(Chap.ParseBinary("CHAP_R", proof), _algorithm, settings.OwnChallenge, expected.Secret))
+        byte[] right = Chap.Answer(settings.Digest, _algorithm, settings.OwnChallenge, expected.Secret);
+        if (!Chap.IsAnswer(Chap.ParseBinary("CHAP_R", proof), right))
         {
             throw Impostor("its secret is not ours (the target's outgoing account)");
         }

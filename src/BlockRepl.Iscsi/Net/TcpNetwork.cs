@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Cryptography;
 using BlockRepl.Iscsi.Protocol;
 using BlockRepl.Iscsi.Protocol.Login;
 
@@ -16,7 +15,12 @@ internal sealed class TcpNetwork : INetwork
 
     public void Pause(long milliseconds) => Thread.Sleep((int)Math.Min(milliseconds, int.MaxValue));
 
-    public void FillRandom(Span<byte> bytes) => RandomNumberGenerator.Fill(bytes);
+    /// <summary>From the kernel: the base library's generator would bring OpenSSL into the process.</summary>
+    public void FillRandom(Span<byte> bytes)
+    {
+        using var random = new FileStream("/dev/urandom", FileMode.Open, FileAccess.Read, FileShare.ReadWrite, 0);
+        random.ReadExactly(bytes);
+    }
 
     public ITargetStream Connect(Portal portal, long deadlineMs)
     {
