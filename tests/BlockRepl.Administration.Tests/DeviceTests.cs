@@ -46,12 +46,40 @@ public sealed class DeviceTests : IAsyncDisposable
             Assert.Equal(_frontEnd.Nodes[volume].Path, new FileInfo(Link(link)).LinkTarget);
         }
 
-        Assert.Equal(2, _frontEnd.Nodes["r1/1"].Minor);
+        Assert.Equal(2, _frontEnd.Nodes["r1/1"].Options.Minor);
 
         Assert.Equal(0, (await _node.AskAsync("secondary", "r1")).ExitCode);
         Assert.Empty(Directory.GetFileSystemEntries(DeviceDirectory));
         Assert.All(_frontEnd.Nodes.Values, node => Assert.False(File.Exists(node.Path)));
         Assert.All(_frontEnd.Nodes.Values, node => Assert.False(node.WasForced));
+    }
+
+    [Theory]
+    [InlineData("io-error", 120.0)]
+    [InlineData("suspend-io", null)]
+    public async Task Without_a_daemon_requests_wait_as_long_as_on_no_data_accessible_says(string option, double? time)
+    {
+        string configuration = TestNode.TwoResources.Replace(
+            "resource r1 {", $"resource r1 {{ options {{ on-no-data-accessible {option}; }}", StringComparison.Ordinal);
+        await using TestNode node = await TestNode.StartAsync(configuration, Setup());
+        Assert.Equal(0, (await node.AskAsync("up")).ExitCode);
+        Assert.Equal(0, (await node.AskAsync("primary", "r1")).ExitCode);
+
+        Assert.Equal(time, _frontEnd.Nodes["r1/0"].Options.WaitForDaemon?.TotalSeconds);
+        Assert.Equal(0, (await node.AskAsync("secondary", "r1")).ExitCode);
+    }
+
+    [Fact]
+    public async Task Before_the_resource_becomes_quiet_for_a_successor_its_devices_are_handed_over()
+    {
+        await UpAndPrimaryAsync();
+
+        CommandResult result = await _node.Node.Find("r1")!.Running.ExecuteAsync(new AdminCommand.Quiesce());
+
+        Assert.True(result.Succeeded);
+        Assert.All(_frontEnd.Nodes.Values, node => Assert.True(node.WasHandedOver));
+        Assert.All(_frontEnd.Nodes.Values, node => Assert.True(File.Exists(node.Path)));
+        Assert.Contains(_node.Resources.All["r1"].Commands, command => command is AdminCommand.Quiesce);
     }
 
     [Theory]

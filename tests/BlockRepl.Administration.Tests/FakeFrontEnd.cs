@@ -40,7 +40,7 @@ internal sealed class FakeFrontEnd(string folder) : IDeviceFrontEnd
             throw new DeviceNodeException($"no device for {volume.Name} today.");
         }
 
-        var node = new FakeNode(Path.Combine(folder, volume.Name.Replace('/', '-')), options.Minor);
+        var node = new FakeNode(Path.Combine(folder, volume.Name.Replace('/', '-')), options);
         Nodes[volume.Name] = node;
         return node;
     }
@@ -48,15 +48,15 @@ internal sealed class FakeFrontEnd(string folder) : IDeviceFrontEnd
 
 internal sealed class FakeNode : IDeviceNode
 {
-    public FakeNode(string path, int minor)
+    public FakeNode(string path, DeviceNodeOptions options)
     {
-        (Path, Minor) = (path, minor);
+        (Path, Options) = (path, options);
         File.WriteAllText(path, "");
     }
 
     public string Path { get; }
 
-    public int Minor { get; }
+    public DeviceNodeOptions Options { get; }
 
     /// <summary>Somebody unseen has it open.</summary>
     public bool IsHeld { get; set; }
@@ -75,7 +75,11 @@ internal sealed class FakeNode : IDeviceNode
         return !IsHeld;
     }
 
+    public bool WasHandedOver { get; private set; }
+
     public void Resize() => Resizes++;
+
+    public void HandOver() => WasHandedOver = true;
 
     public void Dispose()
     {

@@ -17,7 +17,7 @@ public sealed class DeviceScripts
 
     private const string Prepare =
         """
-        mkdir -p /run/a /run/b /mnt /etc
+        mkdir -p /run/a /run/b /mnt /etc /dev/shm
         cat >/etc/drbd.conf <<\END
         global { usage-count no; }
         resource r0 {
