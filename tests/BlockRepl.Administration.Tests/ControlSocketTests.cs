@@ -105,6 +105,23 @@ public sealed class ControlSocketTests
     }
 
     [Fact]
+    public async Task A_successor_waits_for_the_run_directory_of_the_daemon_that_ends()
+    {
+        await using TestNode node = await TestNode.StartAsync();
+        Task<RunDirectoryLock> successor;
+        using (RunDirectoryLock.Take(node.Location))
+        {
+            successor = Task.Run(
+                () => RunDirectoryLock.Take(node.Location, TimeSpan.FromSeconds(60)),
+                TestContext.Current.CancellationToken);
+            Task moment = Task.Delay(20, TestContext.Current.CancellationToken);
+            Assert.Same(moment, await Task.WhenAny(successor, moment));
+        }
+
+        (await successor).Dispose();
+    }
+
+    [Fact]
     public void A_run_directory_too_long_for_a_socket_is_refused_before_anything_is_made()
     {
         var location = new NodeLocation { ConfigPath = "c", Node = "a", RunDirectory = "/tmp/" + new string('x', 120) };

@@ -36,7 +36,8 @@ internal static class DaemonHost
                 await Succession.WaitForTurnAsync();
             }
 
-            using RunDirectoryLock runDirectory = RunDirectoryLock.Take(options.Location);
+            using RunDirectoryLock runDirectory = RunDirectoryLock.Take(
+                options.Location, options.IsSuccessor ? Succession.EndTime : default);
             await host.RunAsync(cancellation);
             return ExitCodes.Success;
         }

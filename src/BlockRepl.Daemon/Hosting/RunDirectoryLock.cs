@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BlockRepl.Administration;
 
 namespace BlockRepl.Daemon.Hosting;
@@ -5,6 +6,8 @@ namespace BlockRepl.Daemon.Hosting;
 /// <summary>Sole possession of a run directory: two daemons there would answer for each other's resources.</summary>
 internal sealed class RunDirectoryLock : IDisposable
 {
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(1);
+
     private readonly FileStream _file;
 
     private RunDirectoryLock(FileStream file) => _file = file;
@@ -12,8 +15,9 @@ internal sealed class RunDirectoryLock : IDisposable
     /// <summary>
     /// Creates the directory if need be and takes the lock, which ends with the process, however it ends.
     /// </summary>
+    /// <param name="patience">How long another process may still hold it that is about to end.</param>
     /// <exception cref="StartupException">The directory cannot be used, or another daemon has it.</exception>
-    public static RunDirectoryLock Take(NodeLocation location)
+    public static RunDirectoryLock Take(NodeLocation location, TimeSpan patience = default)
     {
         if (location.ControlSocketPath.Length > NodeLocation.LongestSocketPath)
         {
@@ -33,25 +37,38 @@ internal sealed class RunDirectoryLock : IDisposable
                 + "another with --run-dir.");
         }
 
-        try
+        long began = Stopwatch.GetTimestamp();
+        while (true)
         {
-            var file = new FileStream(location.LockPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            file.SetLength(0);
-            file.Write(System.Text.Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"));
-            file.Flush();
-            return new RunDirectoryLock(file);
+            try
+            {
+                return Take(location.LockPath);
+            }
+            catch (UnauthorizedAccessException error)
+            {
+                throw new StartupException(
+                    $"{location.LockPath}: {error.Message} Run as root, or choose another --run-dir.");
+            }
+            catch (IOException) when (Stopwatch.GetElapsedTime(began) < patience)
+            {
+                Thread.Sleep(Poll);
+            }
+            catch (IOException error)
+            {
+                throw new StartupException(
+                    $"the run directory {location.RunDirectory} is in use by another blockrepld ({error.Message}). "
+                    + "Stop that one, or choose another --run-dir.");
+            }
         }
-        catch (UnauthorizedAccessException error)
-        {
-            throw new StartupException(
-                $"{location.LockPath}: {error.Message} Run as root, or choose another --run-dir.");
-        }
-        catch (IOException error)
-        {
-            throw new StartupException(
-                $"the run directory {location.RunDirectory} is in use by another blockrepld ({error.Message}). Stop "
-                + "that one, or choose another --run-dir.");
-        }
+    }
+
+    private static RunDirectoryLock Take(string path)
+    {
+        var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        file.SetLength(0);
+        file.Write(System.Text.Encoding.ASCII.GetBytes($"{Environment.ProcessId}\n"));
+        file.Flush();
+        return new RunDirectoryLock(file);
     }
 
     public void Dispose() => _file.Dispose();

@@ -27,7 +27,11 @@ internal sealed class Succession(Node node, SystemdNotifier notifier, ILogger<Su
     private const string Ready = "ready";
     private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(60);
 
-    private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(10);
+    /// <summary>
+    /// How long the old process may take to close its descriptors. Its end cannot be waited for: a thread of it may be
+    /// waiting for an answer of a device, which the new one has to give.
+    /// </summary>
+    public static readonly TimeSpan EndTime = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// Longest wait for what is under way. What is not finished then is done again by the kernel, or resynchronised.
@@ -39,17 +43,8 @@ internal sealed class Succession(Node node, SystemdNotifier notifier, ILogger<Su
     /// <summary>In the new process: tells that it is ready and waits for the old one's end.</summary>
     public static async Task WaitForTurnAsync()
     {
-        int old = Syscall.getppid();
         await Console.Out.WriteLineAsync(Ready);
         await Console.In.ReadToEndAsync();
-
-        // The stream is one of the many descriptors that a process closes as it ends; the lock and the disks are
-        // others. This one has another parent when all are closed.
-        long end = Stopwatch.GetTimestamp();
-        while (Syscall.getppid() == old && Stopwatch.GetElapsedTime(end) < EndTime)
-        {
-            await Task.Delay(1);
-        }
     }
 
     /// <summary>Starts the new process and waits until it is ready.</summary>
