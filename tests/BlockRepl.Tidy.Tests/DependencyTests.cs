@@ -21,7 +21,7 @@ public sealed partial class DependencyTests
         ["Engine"] = ["Core", "Platform", "FrontEnd"],
         ["Administration"] = ["Core", "Configuration"],
         ["Daemon"] = ["Core", "Configuration", "Platform", "FrontEnd", "Engine", "Administration"],
-        ["Fencing"] = ["Sbd", "Platform"],
+        ["Fencing"] = ["Sbd", "Iscsi", "Iscsi.Protocol", "Platform"],
         ["Cli"] = ["Core", "Configuration", "Platform", "Administration"],
     };
 

@@ -23,12 +23,12 @@ internal sealed class SlotCommands(SbdOptions options, Terminal terminal, System
 
         foreach (var name in options.Devices)
         {
-            terminal.Line($"Initializing device {name}");
+            terminal.Line($"Initializing device {DeviceNames.Shown(name)}");
             using var device = SectorDevices.Open(name, options);
             if (device.SectorCount < SlotLayout.SectorCount)
             {
                 throw new SbdException(
-                    $"{name}: has {device.SectorCount} sectors, {SlotLayout.SectorCount} are needed. "
+                    $"{device.Name}: has {device.SectorCount} sectors, {SlotLayout.SectorCount} are needed. "
                     + "Nothing was written.");
             }
 
@@ -45,7 +45,7 @@ internal sealed class SlotCommands(SbdOptions options, Terminal terminal, System
                 throw new SbdException(Outcomes.Describe(table, device));
             }
 
-            terminal.Line($"Device {name} is initialized.");
+            terminal.Line($"Device {DeviceNames.Shown(name)} is initialized.");
         }
 
         terminal.Line("Did you check sbd service down on all nodes before? "
@@ -58,8 +58,8 @@ internal sealed class SlotCommands(SbdOptions options, Terminal terminal, System
         var good = true;
         foreach (var name in options.Devices)
         {
-            terminal.Line($"==Dumping header on disk {name}");
-            var header = Use(name, $"==Header on disk {name} NOT dumped", (_, _) => { });
+            terminal.Line($"==Dumping header on disk {DeviceNames.Shown(name)}");
+            var header = Use(name, $"==Header on disk {DeviceNames.Shown(name)} NOT dumped", (_, _) => { });
             if (header is null)
             {
                 good = false;
@@ -78,7 +78,7 @@ internal sealed class SlotCommands(SbdOptions options, Terminal terminal, System
             terminal.Line($"Timeout (allocate) : {header.Timeouts.Allocate}");
             terminal.Line($"Timeout (loop)     : {header.Timeouts.Loop}");
             terminal.Line($"Timeout (msgwait)  : {header.Timeouts.MessageWait}");
-            terminal.Line($"==Header on disk {name} is dumped");
+            terminal.Line($"==Header on disk {DeviceNames.Shown(name)} is dumped");
         }
 
         return good;
@@ -89,8 +89,8 @@ internal sealed class SlotCommands(SbdOptions options, Terminal terminal, System
         var good = true;
         foreach (var name in options.Devices)
         {
-            good &= Use(name, $"== Slots on disk {name} NOT dumped", (runner, table) => runner.Run(table.List()))
-                is not null;
+            var failure = $"== Slots on disk {DeviceNames.Shown(name)} NOT dumped";
+            good &= Use(name, failure, (runner, table) => runner.Run(table.List())) is not null;
         }
 
         return good;
@@ -106,13 +106,13 @@ internal sealed class SlotCommands(SbdOptions options, Terminal terminal, System
             }
 
             var node = options.Arguments[0];
-            terminal.Line($"Trying to allocate slot for {node} on device {name}.");
+            terminal.Line($"Trying to allocate slot for {node} on device {DeviceNames.Shown(name)}.");
             if (Use(name, "", (runner, table) => runner.Run(table.Allocate(NodeName.FromText(node)))) is null)
             {
                 return false;
             }
 
-            terminal.Line($"Slot for {node} has been allocated on {name}.");
+            terminal.Line($"Slot for {node} has been allocated on {DeviceNames.Shown(name)}.");
         }
 
         return true;
@@ -133,7 +133,7 @@ internal sealed class SlotCommands(SbdOptions options, Terminal terminal, System
         catch (SbdException refusal)
         {
             log.Error(refusal.Message);
-            terminal.Errors.WriteLine($"== disk {name} unreadable!");
+            terminal.Errors.WriteLine($"== disk {DeviceNames.Shown(name)} unreadable!");
             terminal.Errors.WriteLine(failure);
             return null;
         }

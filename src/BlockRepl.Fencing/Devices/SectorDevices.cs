@@ -8,5 +8,7 @@ internal static class SectorDevices
 {
     /// <exception cref="SbdException">It cannot be opened, or not in time.</exception>
     public static ISectorDevice Open(string name, SbdOptions options) =>
-        TimedSectorDevice.Open(name, options.IoTimeout);
+        DeviceNames.IsAddress(name)
+            ? IscsiSectorDevice.Open(name, options.IoTimeout)
+            : TimedSectorDevice.Open(name, options.IoTimeout);
 }
