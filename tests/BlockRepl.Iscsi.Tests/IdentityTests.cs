@@ -35,7 +35,8 @@ public sealed class IdentityTests : IDisposable
     [Fact]
     public void The_node_record_of_the_portal_has_the_accounts_of_both_directions()
     {
-        Write($"etc/iscsi/nodes/{Name}/10.0.0.9,3260,1/default", Auth("other", "other secret"));
+        Write($"etc/iscsi/nodes/{Name}/10.0.0.1,32600,1/default", Auth("other", "other secret"));
+        Write($"etc/iscsi/nodes/{Name}/1.10.0.0.1,3260,1/default", Auth("other", "other secret"));
         Write(Record, Auth("us", "our secret", "them", "their secret"));
         Write("etc/iscsi/iscsid.conf", Auth("wrong", "wrong secret"));
         Assert.Equal(("us", "our secret", "them", "their secret"), Accounts(Find().Chap));

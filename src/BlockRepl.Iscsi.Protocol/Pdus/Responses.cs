@@ -50,10 +50,9 @@ internal readonly record struct ScsiResponse(byte Response, byte Status, uint Ta
 
 /// <summary>A part of what a command reads, perhaps with the command's good end.</summary>
 internal readonly record struct DataIn(
-    bool Final, bool HasStatus, byte Status, uint TaskTag, uint DataSn, uint Offset, Residual Residual)
+    bool HasStatus, byte Status, uint TaskTag, uint DataSn, uint Offset, Residual Residual)
 {
     public static DataIn Decode(ReadOnlySpan<byte> header) => new(
-        (header[HeaderLayout.Flags] & 0x80) != 0,
         (header[HeaderLayout.Flags] & 0x01) != 0,
         header[3],
         BinaryPrimitives.ReadUInt32BigEndian(header[HeaderLayout.TaskTag..]),

@@ -43,7 +43,7 @@ internal sealed class OpenIscsiFiles(string root)
     }
 
     private static bool IsOf(string file, Portal portal) =>
-        file.Split('/').Any(part => part.StartsWith($"{portal.Host},{portal.Port}", StringComparison.Ordinal));
+        file.Split('/').Any(part => $"{part},".StartsWith($"{portal.Host},{portal.Port},", StringComparison.Ordinal));
 
     private static ChapCredentials? AccountsIn(Dictionary<string, string> values, string file)
     {
