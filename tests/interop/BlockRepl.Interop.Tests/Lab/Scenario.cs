@@ -314,7 +314,7 @@ internal sealed class Scenario : IDisposable
         ReadRecord();
         StartRecord();
         Secondary.Connect();
-        WaitConnected();
+        WaitInSync();
         Note("a new record begins");
     }
 
