@@ -20,6 +20,10 @@ public static class MessageWords
     public static string Word(this Message message) =>
         message is >= Message.Clear and <= Message.CrashDump ? Words[(int)message] : "undefined";
 
+    /// <summary>Whether a node that reads it is no more.</summary>
+    public static bool EndsNode(this Message message) =>
+        message is Message.Reset or Message.Off or Message.CrashDump;
+
     public static Message? Parse(string word)
     {
         var index = Array.IndexOf(Words, word);

@@ -13,6 +13,9 @@ public enum SlotOutcome
     /// <summary>What was written does not read back.</summary>
     NotAsWritten,
 
+    /// <summary>The mailbox holds a message that ends the node: no weaker one may take its place.</summary>
+    WorseWaits,
+
     /// <summary>A ping was not answered in time.</summary>
     NoAnswer,
 }
@@ -23,6 +26,9 @@ public enum SlotOutcome
 /// </summary>
 public sealed class SlotTable(Exchange io)
 {
+    private const uint SecondLook = 2;
+    private const int MaxSecondLooks = 2;
+
     public SlotOutcome Outcome { get; private set; }
 
     /// <summary>Why <see cref="ReadHeader"/> found none.</summary>
@@ -188,15 +194,37 @@ public sealed class SlotTable(Exchange io)
     }
 
     /// <summary>
-    /// Sends a message to a node: its slot is looked up, the message posted; then msgwait passes, after which the
-    /// node has followed a message that ends it. "exit" is not waited for. A ping is a "test" that ends when the node
-    /// has cleared it.
+    /// Sends a message to a node: the header is read, the slot looked up, the message posted; then msgwait passes,
+    /// after which the node has followed a message that ends it. "exit" is not waited for. A ping is a "test" that
+    /// ends when the node has cleared it.
     /// </summary>
     public IEnumerable<DeviceStep> Send(NodeName target, Message message, NodeName sender, bool ping = false)
     {
+        foreach (var step in ReadHeader())
+        {
+            yield return step;
+        }
+
+        if (Outcome != SlotOutcome.Done)
+        {
+            yield break;
+        }
+
         foreach (var step in Find(target))
         {
             yield return step;
+        }
+
+        if (Outcome != SlotOutcome.Done)
+        {
+            yield break;
+        }
+
+        if (message is Message.Test or Message.Exit)
+        {
+            yield return DeviceStep.Read(SlotLayout.MailboxSector(Slot));
+            Outcome = io.Failed ? SlotOutcome.ReadFailed
+                : Mailbox.Parse(io.Sector).Message.EndsNode() ? SlotOutcome.WorseWaits : SlotOutcome.Done;
         }
 
         if (Outcome != SlotOutcome.Done)
@@ -211,11 +239,46 @@ public sealed class SlotTable(Exchange io)
 
         if (Outcome == SlotOutcome.Done && message != Message.Exit)
         {
-            foreach (var step in ping ? AwaitAnswer() : [DeviceStep.Wait(Header!.Timeouts.MessageWait)])
+            foreach (var step in ping ? AwaitAnswer() : AwaitEnd(message, sender))
             {
                 yield return step;
             }
         }
+    }
+
+    /// <summary>
+    /// A message may be wiped out unread: by a "test" that somebody else sends, or by the node itself:
+    /// 1. it reads a "test"; 2. this message is written and read back; 3. its cleared mailbox is written over it.
+    /// So the mailbox is looked at again, and if no message that ends the node is there, this one is sent once more. (One
+    /// that was followed stays. Later than this a node that was reset could be up again.)
+    /// </summary>
+    private IEnumerable<DeviceStep> AwaitEnd(Message message, NodeName sender)
+    {
+        var left = Header!.Timeouts.MessageWait;
+        for (var again = 0; message.EndsNode() && left > SecondLook && again < MaxSecondLooks; again++)
+        {
+            yield return DeviceStep.Wait(SecondLook);
+            left -= SecondLook;
+            yield return DeviceStep.Read(SlotLayout.MailboxSector(Slot));
+            if (io.Failed || Mailbox.Parse(io.Sector).Message.EndsNode())
+            {
+                continue;
+            }
+
+            foreach (var step in Post(message, sender))
+            {
+                yield return step;
+            }
+
+            if (Outcome != SlotOutcome.Done)
+            {
+                yield break;
+            }
+
+            left = Header.Timeouts.MessageWait;
+        }
+
+        yield return DeviceStep.Wait(left);
     }
 
     private IEnumerable<DeviceStep> AwaitAnswer()

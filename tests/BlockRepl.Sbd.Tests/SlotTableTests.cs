@@ -109,7 +109,41 @@ public sealed class SlotTableTests
         device.Run(table.Send(Bob, Message.Exit, Alice));
         Assert.DoesNotContain(device.Steps, step => step.Kind == StepKind.Wait);
         device.Run(table.Send(Bob, Message.Reset, Alice));
-        Assert.Equal(DeviceStep.Wait(10), device.Steps[^1]);
+        Assert.Equal(
+            TimeSpan.FromSeconds(10), device.Steps.Aggregate(TimeSpan.Zero, (sum, step) => sum + step.Time));
+        Assert.Equal(StepKind.Wait, device.Steps[^1].Kind);
+    }
+
+    [Theory]
+    [InlineData(Message.Test)]
+    [InlineData(Message.Exit)]
+    public void A_weaker_message_does_not_take_the_place_of_one_that_ends_the_node(Message weaker)
+    {
+        var (device, table) = NewDevice();
+        device.Run(table.Allocate(Bob));
+        device.Run(table.Send(Bob, Message.Off, Alice));
+        device.Run(table.Send(Bob, weaker, Alice));
+        Assert.Equal(SlotOutcome.WorseWaits, table.Outcome);
+        device.Run(table.Send(Bob, Message.Clear, Alice));
+        Assert.Equal(SlotOutcome.Done, table.Outcome);
+    }
+
+    [Fact]
+    public void A_message_that_was_wiped_out_unread_is_sent_again_and_waited_for_anew()
+    {
+        var (device, table) = NewDevice();
+        device.Run(table.Allocate(Bob));
+        device.Steps.Clear();
+        device.Waiting = () =>
+        {
+            device.Sector(SlotLayout.MailboxSector(table.Slot)).Clear();
+            device.Waiting = () => { };
+        };
+        device.Run(table.Send(Bob, Message.Reset, Alice));
+        Assert.Equal(SlotOutcome.Done, table.Outcome);
+        Assert.Equal(2, device.Steps.Count(step => step.Kind == StepKind.Write));
+        Assert.Equal(
+            TimeSpan.FromSeconds(12), device.Steps.Aggregate(TimeSpan.Zero, (sum, step) => sum + step.Time));
     }
 
     [Theory]

@@ -69,11 +69,7 @@ internal sealed class MessageCommands(SbdOptions options, Terminal terminal, Sys
             using var device = SectorDevices.Open(name, options);
             var runner = new ProcedureRunner(device, options.IoTimeout, terminal.Wait);
             var table = new SlotTable(runner.Exchange);
-            runner.Run(table.ReadHeader());
-            if (table.Outcome == SlotOutcome.Done)
-            {
-                runner.Run(table.Send(target, message, self, ping));
-            }
+            runner.Run(table.Send(target, message, self, ping));
 
             if (table.Outcome != SlotOutcome.Done)
             {

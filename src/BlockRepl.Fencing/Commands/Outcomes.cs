@@ -12,6 +12,7 @@ internal static class Outcomes
         SlotOutcome.NoSuchNode => $"{device.Name}: no slot has this node's name",
         SlotOutcome.NoFreeSlot => $"{device.Name}: all {table.Header!.SlotCount} slots are in use",
         SlotOutcome.NotAsWritten => $"{device.Name}: the message does not read back as it was written",
+        SlotOutcome.WorseWaits => $"{device.Name}: a message that ends the node waits there; it was left",
         SlotOutcome.NoAnswer => $"{device.Name}: the node has not answered",
         _ => $"{device.Name}: done",
     };

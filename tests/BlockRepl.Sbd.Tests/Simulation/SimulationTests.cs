@@ -1,0 +1,48 @@
+using Xunit;
+
+namespace BlockRepl.Sbd.Tests.Simulation;
+
+public sealed class SimulationTests
+{
+    /// <summary>SBD_SEEDS=FIRST,COUNT runs others.</summary>
+    [Fact]
+    public void Nobody_is_taken_for_dead_while_he_lives_and_nobody_dies_without_a_reason()
+    {
+        var range = (Environment.GetEnvironmentVariable("SBD_SEEDS") ?? "1,1500").Split(',');
+        var first = int.Parse(range[0], null);
+        var (shots, deaths) = (0, 0);
+        for (var seed = first; seed < first + int.Parse(range[1], null); seed++)
+        {
+            var schedule = Schedule.Run(seed);
+            Assert.True(
+                schedule.Violations.Count == 0,
+                $"seed {seed}:\n{string.Join('\n', schedule.Trace.TakeLast(60).Concat(schedule.Violations))}");
+            shots += schedule.Shots;
+            deaths += schedule.Deaths;
+        }
+
+        Assert.True(shots > 100 && deaths > 100, $"{shots} shots, {deaths} deaths: too little happens");
+    }
+
+    [Theory]
+    [InlineData(PlantedBug.SenderDoesNotWait)]
+    [InlineData(PlantedBug.SendFailureIgnored)]
+    [InlineData(PlantedBug.FeederIgnoresProofs)]
+    [InlineData(PlantedBug.OneOfThreeIsEnough)]
+    [InlineData(PlantedBug.ServantIgnoresReset)]
+    [InlineData(PlantedBug.ProofDatedAtItsEnd)]
+    [InlineData(PlantedBug.FeedsTooOldProofs)]
+    public void A_planted_bug_is_found(object bug)
+    {
+        for (var seed = 1; seed <= 30_000; seed++)
+        {
+            if (Schedule.Run(seed, (PlantedBug)bug).Violations.Count > 0)
+            {
+                TestContext.Current.TestOutputHelper?.WriteLine($"{bug}: seed {seed}");
+                return;
+            }
+        }
+
+        Assert.Fail($"{bug} was not found");
+    }
+}
