@@ -17,7 +17,7 @@ extern "C" {
 #define BRN_API __attribute__((visibility("default")))
 
 /* Raised whenever a structure, a constant or the meaning of a function changes. */
-#define BRN_ABI_VERSION 4u
+#define BRN_ABI_VERSION 5u
 
 enum brn_struct {
     BRN_STRUCT_OP = 0,
@@ -32,6 +32,7 @@ enum brn_struct {
     BRN_STRUCT_UBLK_INFO = 9,
     BRN_STRUCT_UBLK_REQUEST = 10,
     BRN_STRUCT_LOOP_OPTIONS = 11,
+    BRN_STRUCT_GUARD_ORDERS = 12,
 };
 
 BRN_API uint32_t brn_abi_version(void);
@@ -219,6 +220,71 @@ BRN_API int32_t brn_sector_open(const char *path, uint32_t *sector_size, uint64_
 
 /* Moves exactly one sector, to or from a buffer aligned to it. Blocks for as long as the device takes. */
 BRN_API int32_t brn_sector_transfer(int32_t fd, void *buffer, uint32_t bytes, uint64_t offset, uint32_t write_it);
+
+/* ---- the process that feeds the watchdog, and the end of the node --------------------------------------------- */
+
+enum brn_node_end {
+    BRN_NODE_RESET = 0,
+    BRN_NODE_OFF = 1,
+    BRN_NODE_CRASH = 2,
+    BRN_NODE_TRACE = 3, /* nothing: for who looks at a daemon at work */
+};
+
+/* Shared with the guard. Times are those of brn_boottime_ns; each is loaded and stored whole, on both sides. */
+typedef struct brn_guard_table {
+    int64_t vote_until_ns; /* the watchdog may be fed until then */
+    int64_t turn_ns;       /* the inquisitor's last turn */
+    int64_t last_fed_ns;   /* written by the guard */
+} brn_guard_table;
+
+typedef struct brn_guard_orders {
+    int32_t timeout_s;
+    int32_t set_timeout; /* 0: the watchdog's time-out is left as it is */
+    int32_t turn_limit_ms;
+    int32_t end; /* what is done when the vote is lost, or this process vanishes */
+    int32_t flush;
+    int32_t crash_timeout_s; /* of the watchdog, while memory is dumped; 0: it is disarmed */
+} brn_guard_orders;
+
+/*
+ * Starts the guard; it feeds nothing yet. An empty watchdog: there is none. A rehearsal, if not empty, is a file that
+ * takes what would have ended this node. Returns the control descriptor.
+ */
+BRN_API int32_t brn_guard_start(const char *program, const char *watchdog, const char *rehearsal, uint32_t realtime,
+                                brn_guard_table **shared);
+
+/* Opens the watchdog, sets it and feeds it from now on; answered, see brn_guard_receive. */
+BRN_API int32_t brn_guard_arm(int32_t control, const brn_guard_orders *orders);
+
+/* Disarms the watchdog and ends the guard; answered. */
+BRN_API int32_t brn_guard_stop(int32_t control);
+
+/* Ends the node at once. */
+BRN_API int32_t brn_guard_end_node(int32_t control, int32_t end, int32_t flush, int32_t crash_timeout_s);
+
+/*
+ * Waits for an answer: 0 to arm, 1 to stop. result: 0, -ERANGE if the watchdog has taken timeout_s instead of what it
+ * was given (it is disarmed then), another negative errno if it could not be opened or set. -EPIPE: the guard is gone.
+ */
+BRN_API int32_t brn_guard_receive(int32_t control, int32_t *timeout_s, int32_t *result);
+
+/* Ends the node from this process: when the guard is gone. */
+BRN_API int32_t brn_node_end(int32_t end, int32_t flush, const char *rehearsal);
+
+/* The process that has a watchdog device open, 0 if none is found. */
+BRN_API int32_t brn_watchdog_holder(const char *path);
+
+/* Major number in the upper, minor in the lower 32 bits; negative errno, -ENODEV if it is no character device. */
+BRN_API int64_t brn_character_device(const char *path);
+
+/* Highest real-time priority for the calling thread, for the processor and for disks. */
+BRN_API int32_t brn_thread_realtime(void);
+
+/* Standard input, output and error become /dev/null. */
+BRN_API int32_t brn_stdio_release(void);
+
+/* A clock that never goes back and does not stop while the machine sleeps. */
+BRN_API int64_t brn_boottime_ns(void);
 
 /* ---- files served by this process, and loop devices over them ------------------------------------------------ */
 

@@ -19,6 +19,8 @@ _Static_assert(sizeof(brn_nbd_config) == 40 && offsetof(brn_nbd_config, end_on_c
 _Static_assert(sizeof(brn_ublk_config) == 48 && offsetof(brn_ublk_config, depth) == 46, "brn_ublk_config");
 _Static_assert(sizeof(brn_ublk_info) == 32 && offsetof(brn_ublk_info, reserved) == 30, "brn_ublk_info");
 _Static_assert(sizeof(brn_ublk_request) == 24 && offsetof(brn_ublk_request, reserved) == 16, "brn_ublk_request");
+_Static_assert(
+    sizeof(brn_guard_orders) == 24 && offsetof(brn_guard_orders, crash_timeout_s) == 20, "brn_guard_orders");
 _Static_assert(sizeof(brn_loop_options) == 8 && offsetof(brn_loop_options, flags) == 4, "brn_loop_options");
 
 static const struct {
@@ -37,6 +39,7 @@ static const struct {
     [BRN_STRUCT_UBLK_INFO] = {sizeof(brn_ublk_info), offsetof(brn_ublk_info, reserved)},
     [BRN_STRUCT_UBLK_REQUEST] = {sizeof(brn_ublk_request), offsetof(brn_ublk_request, reserved)},
     [BRN_STRUCT_LOOP_OPTIONS] = {sizeof(brn_loop_options), offsetof(brn_loop_options, flags)},
+    [BRN_STRUCT_GUARD_ORDERS] = {sizeof(brn_guard_orders), offsetof(brn_guard_orders, crash_timeout_s)},
 };
 
 uint32_t brn_abi_version(void)

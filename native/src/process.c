@@ -1,9 +1,13 @@
 /* Process, memory and clock. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "blockrepl_native.h"
 
@@ -45,4 +49,30 @@ int64_t brn_monotonic_ns(void)
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+/* The runtime keeps duplicates of these descriptors; they would keep a pipe open as well. */
+int32_t brn_stdio_release(void)
+{
+    struct stat standard[3];
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) {
+        return -errno;
+    }
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fstat(fd, &standard[fd]) != 0) {
+            memset(&standard[fd], 0, sizeof standard[fd]);
+        }
+    }
+    for (int fd = 0; fd < 1024; fd++) {
+        struct stat status;
+        int same = fd <= 2;
+        for (int i = 0; !same && i <= 2 && fd != null && fstat(fd, &status) == 0; i++) {
+            same = status.st_dev == standard[i].st_dev && status.st_ino == standard[i].st_ino;
+        }
+        if (same && dup2(null, fd) < 0) {
+            return -errno;
+        }
+    }
+    return null > 2 ? close(null) : 0;
 }

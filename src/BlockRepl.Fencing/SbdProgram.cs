@@ -1,6 +1,7 @@
 using BlockRepl.Fencing.CommandLine;
 using BlockRepl.Fencing.Commands;
 using BlockRepl.Fencing.Logging;
+using BlockRepl.Fencing.Watch;
 
 namespace BlockRepl.Fencing;
 
@@ -36,7 +37,7 @@ internal static class SbdProgram
         using var log = new SystemLog(options.Verbosity, terminal.Errors);
         try
         {
-            return Dispatch(options, terminal, log) switch
+            return Dispatch(arguments, options, terminal, log) switch
             {
                 true => 0,
                 false => Failed(terminal),
@@ -51,10 +52,11 @@ internal static class SbdProgram
     }
 
     /// <returns>Whether it was done; null if there is no such command.</returns>
-    private static bool? Dispatch(SbdOptions options, Terminal terminal, SystemLog log)
+    private static bool? Dispatch(string[] arguments, SbdOptions options, Terminal terminal, SystemLog log)
     {
         var slots = new SlotCommands(options, terminal, log);
         var messages = new MessageCommands(options, terminal, log);
+        var watchdogs = new WatchdogCommands(options, terminal, log);
         return options.Command switch
         {
             "create" => slots.Create(),
@@ -63,6 +65,9 @@ internal static class SbdProgram
             "allocate" => slots.Allocate(),
             "message" => messages.Send(),
             "ping" => messages.Ping(),
+            "watch" => new WatchCommand(arguments, options, terminal, log).Run(),
+            "query-watchdog" => watchdogs.Query(),
+            "test-watchdog" => watchdogs.Test(),
             _ => null,
         };
     }

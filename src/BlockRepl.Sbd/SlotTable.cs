@@ -189,7 +189,9 @@ public sealed class SlotTable(Exchange io)
 
         yield return DeviceStep.Read(mailbox);
         var found = Mailbox.Parse(io.Sector);
-        var same = found.Message == message && found.Sender == sender;
+        // A node may have answered a test, or followed an exit, before this was read.
+        var isCleared = found.Message == Message.Clear && message is (Message.Test or Message.Exit);
+        var same = isCleared || (found.Message == message && found.Sender == sender);
         Outcome = io.Failed ? SlotOutcome.ReadFailed : same ? SlotOutcome.Done : SlotOutcome.NotAsWritten;
     }
 
@@ -249,8 +251,8 @@ public sealed class SlotTable(Exchange io)
     /// <summary>
     /// A message may be wiped out unread: by a "test" that somebody else sends, or by the node itself:
     /// 1. it reads a "test"; 2. this message is written and read back; 3. its cleared mailbox is written over it.
-    /// So the mailbox is looked at again, and if no message that ends the node is there, this one is sent once more. (One
-    /// that was followed stays. Later than this a node that was reset could be up again.)
+    /// So the mailbox is looked at again, and if no message that ends the node is there, this one is sent once more.
+    /// (One that was followed stays. Later than this a node that was reset could be up again.)
     /// </summary>
     private IEnumerable<DeviceStep> AwaitEnd(Message message, NodeName sender)
     {

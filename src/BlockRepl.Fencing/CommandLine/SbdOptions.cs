@@ -1,3 +1,4 @@
+using BlockRepl.Platform.Fencing;
 using BlockRepl.Sbd;
 
 namespace BlockRepl.Fencing.CommandLine;
@@ -57,7 +58,7 @@ internal sealed record SbdOptions
 
     public int Trace { get; set; }
 
-    public TimeoutAction TimeoutAction { get; set; } = new(NodeEnd.Reboot, Flush: true);
+    public TimeoutAction TimeoutAction { get; set; } = new(NodeEnd.Reset, Flush: true);
 
     /// <summary>Seconds to wait before the daemon starts; null: msgwait.</summary>
     public long? DelayStart { get; set; } = 0;

@@ -1,3 +1,4 @@
+using BlockRepl.Platform.Fencing;
 using BlockRepl.Sbd;
 
 namespace BlockRepl.Fencing.Devices;
@@ -13,12 +14,14 @@ internal sealed class ProcedureRunner(ISectorDevice device, TimeSpan ioTimeout, 
     {
         foreach (var step in procedure)
         {
+            Exchange.StartedNs = BootClock.NowNs;
             Exchange.Error = step.Kind switch
             {
                 StepKind.Read => device.Read(step.Sector, Exchange.Sector, ioTimeout),
                 StepKind.Write => device.Write(step.Sector, Exchange.Sector, ioTimeout),
                 _ => Wait(step.Time),
             };
+            Exchange.EndedNs = BootClock.NowNs;
         }
     }
 

@@ -22,6 +22,7 @@ internal static unsafe class AbiCheck
         NativeUblkInfo info = default;
         NativeUblkRequest request = default;
         NativeLoopOptions loop = default;
+        NativeGuardOrders guard = default;
         return
         [
             ((uint)sizeof(NativeOp), Offset(&op, &op.Flags)),
@@ -36,6 +37,7 @@ internal static unsafe class AbiCheck
             ((uint)sizeof(NativeUblkInfo), Offset(&info, &info.Reserved)),
             ((uint)sizeof(NativeUblkRequest), Offset(&request, &request.Reserved)),
             ((uint)sizeof(NativeLoopOptions), Offset(&loop, &loop.Flags)),
+            ((uint)sizeof(NativeGuardOrders), Offset(&guard, &guard.CrashSeconds)),
         ];
     }
 

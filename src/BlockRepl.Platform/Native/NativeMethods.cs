@@ -7,7 +7,7 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "blockrepl_native";
 
-    public const uint AbiVersion = 4;
+    public const uint AbiVersion = 5;
     public const int MaxIovecs = 64;
     public const uint OpenReadOnly = 1;
     public const uint OpenExclusive = 2;
@@ -69,6 +69,40 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library, EntryPoint = "brn_sector_transfer")]
     public static partial int SectorTransfer(int descriptor, void* buffer, uint bytes, ulong offset, uint write);
+
+    [LibraryImport(Library, EntryPoint = "brn_guard_start", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int GuardStart(
+        string program, string watchdog, string rehearsal, uint realTime, NativeGuardTable** table);
+
+    [LibraryImport(Library, EntryPoint = "brn_guard_arm")]
+    public static partial int GuardArm(int control, NativeGuardOrders* orders);
+
+    [LibraryImport(Library, EntryPoint = "brn_guard_stop")]
+    public static partial int GuardStop(int control);
+
+    [LibraryImport(Library, EntryPoint = "brn_guard_end_node")]
+    public static partial int GuardEndNode(int control, int end, int flush, int crashSeconds);
+
+    [LibraryImport(Library, EntryPoint = "brn_guard_receive")]
+    public static partial int GuardReceive(int control, int* timeoutSeconds, int* result);
+
+    [LibraryImport(Library, EntryPoint = "brn_node_end", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int NodeEnd(int end, int flush, string rehearsal);
+
+    [LibraryImport(Library, EntryPoint = "brn_watchdog_holder", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int WatchdogHolder(string path);
+
+    [LibraryImport(Library, EntryPoint = "brn_character_device", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial long CharacterDevice(string path);
+
+    [LibraryImport(Library, EntryPoint = "brn_thread_realtime")]
+    public static partial int ThreadRealTime();
+
+    [LibraryImport(Library, EntryPoint = "brn_boottime_ns"), SuppressGCTransition]
+    public static partial long BootTimeNs();
+
+    [LibraryImport(Library, EntryPoint = "brn_stdio_release")]
+    public static partial int StdioRelease();
 
     [LibraryImport(Library, EntryPoint = "brn_fuse_mount", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int FuseMount(string file, string source, uint maxRead);

@@ -194,3 +194,24 @@ internal struct NativeLoopOptions
     public uint BlockBytes;
     public NativeLoopFlags Flags;
 }
+
+/// <summary>brn_guard_table.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeGuardTable
+{
+    public long VoteUntilNs;
+    public long TurnNs;
+    public long LastFedNs;
+}
+
+/// <summary>brn_guard_orders.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeGuardOrders
+{
+    public int TimeoutSeconds;
+    public int SetTimeout;
+    public int TurnLimitMs;
+    public int End;
+    public int Flush;
+    public int CrashSeconds;
+}

@@ -13,4 +13,14 @@ public static class ProcessProtection
     /// (PR_SET_IO_FLUSHER); returns 0 or a positive errno.
     /// </summary>
     public static int SetIoFlusher() => -NativeMethods.ProcessSetIoFlusher();
+
+    /// <summary>
+    /// The highest real-time priority, for the processor and for disks, for the calling thread; returns 0 or a
+    /// positive errno.
+    /// </summary>
+    public static int SetRealTime() => -NativeMethods.ThreadRealTime();
+
+    /// <summary>Standard input, output and error become /dev/null: who started this process need not wait for it.
+    /// </summary>
+    public static void ReleaseStandardStreams() => _ = NativeMethods.StdioRelease();
 }
