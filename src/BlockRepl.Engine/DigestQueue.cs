@@ -8,14 +8,17 @@ namespace BlockRepl.Engine;
 /// </summary>
 internal sealed class DigestQueue : IDisposable
 {
-    /// <summary>As many messages are worth waiting for: the widest implementation hashes 16 at a time.</summary>
-    public const int GatherMessages = 16;
+    /// <summary>The widest implementation hashes as many messages at a time.</summary>
+    private const int WidestBatch = 16;
 
     /// <summary>
     /// As many bytes are worth waiting for. Two large messages together already cost less than half, and more would
     /// leave the peer and the disk without work meanwhile.
     /// </summary>
-    public const int GatherBytes = 2 << 20;
+    private const int GatherBytes = 2 << 20;
+
+    /// <summary>Messages of this size or less, on average, are gathered for longer.</summary>
+    private const int SmallMessage = 256 << 10;
 
     /// <summary>
     /// With so many bytes waiting it pays to look once more at the sockets, without sleeping, whether another message
@@ -23,17 +26,25 @@ internal sealed class DigestQueue : IDisposable
     /// </summary>
     public const int LookBytes = 64 << 10;
 
-
     /// <summary>Messages per batch; more are run in pieces.</summary>
     private const int BatchCapacity = 64;
 
     private readonly DigestBatch?[] _batches = new DigestBatch?[(int)DigestAlgorithm.Sha256 + 1];
 
     /// <summary>
-    /// Longest wait for more messages: about what hashing these alone takes on a fast core, since that is what the wait
-    /// saves when others come. From the first of them, in nanoseconds.
+    /// Whether more messages would save less than the wait costs: the batch is full, or half full with so much data
+    /// that the peer and the disk should get their work.
     /// </summary>
-    public static long GatherNs(long bytes) => Math.Min(bytes, 1_000_000);
+    public static bool IsEnough(int messages, long bytes) =>
+        messages >= WidestBatch || bytes >= GatherBytes || (messages >= WidestBatch / 2 && bytes >= GatherBytes / 2);
+
+    /// <summary>
+    /// Longest wait for more messages, from the first of them, in nanoseconds. For large ones about what hashing these
+    /// alone takes on a fast core, since that is what the wait saves when others come, and there are few of them on
+    /// their way; small ones come in numbers, and each has to be received first.
+    /// </summary>
+    public static long GatherNs(int messages, long bytes) =>
+        bytes > (long)SmallMessage * messages ? Math.Min(bytes, 1_000_000) : Math.Min(bytes * 8, 6_000_000);
 
     /// <summary>
     /// Reads <paramref name="data"/> and writes <paramref name="output"/> at the latest when <see cref="Run"/> is

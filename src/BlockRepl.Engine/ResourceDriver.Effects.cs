@@ -235,8 +235,8 @@ internal sealed partial class ResourceDriver
                 held.FirstNs = Loop.NowNs;
             }
 
-            var deadlineNs = held.FirstNs + DigestQueue.GatherNs(held.Bytes);
-            var enough = held.Payloads >= DigestQueue.GatherMessages || held.Bytes >= DigestQueue.GatherBytes;
+            var deadlineNs = held.FirstNs + DigestQueue.GatherNs(held.Payloads, held.Bytes);
+            var enough = DigestQueue.IsEnough(held.Payloads, held.Bytes);
             var moreComes = PayloadsArriving > 0 || LooksAgain(held) || OthersWillFollow(held);
             if (!enough && moreComes && Loop.NowNs < deadlineNs)
             {
@@ -252,10 +252,11 @@ internal sealed partial class ResourceDriver
     }
 
     /// <summary>
-    /// Clients have requests elsewhere: when those are answered they write again, and that is worth waiting for.
+    /// Clients have as many requests elsewhere: when those are answered they write again, and that is worth waiting for.
+    /// With more held than elsewhere the peer would soon have nothing to do.
     /// </summary>
     private bool OthersWillFollow(HeldSends held) =>
-        held.Bytes >= DigestQueue.LookBytes && _requestsInFlight > held.Payloads;
+        held.Bytes >= DigestQueue.LookBytes && _requestsInFlight >= 2 * held.Payloads;
 
     /// <summary>Once per payload: a turn without sleeping, see <see cref="DigestQueue.LookBytes"/>.</summary>
     private bool LooksAgain(HeldSends held)

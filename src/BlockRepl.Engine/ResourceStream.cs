@@ -353,8 +353,7 @@ internal sealed class ResourceStream : IStreamHandler
     private bool ShouldGather()
     {
         var ready = _queueCount - (_payloadPending ? 1 : 0);
-        var enough = ready >= DigestQueue.GatherMessages || _hashBytes >= DigestQueue.GatherBytes;
-        if (ready <= 0 || enough || IsBlocked || _queue[_queueHead].DigestBytes == 0)
+        if (ready <= 0 || DigestQueue.IsEnough(ready, _hashBytes) || IsBlocked || _queue[_queueHead].DigestBytes == 0)
         {
             GatherDeadlineNs = long.MaxValue;
             _gatherFirstNs = 0;
@@ -367,7 +366,7 @@ internal sealed class ResourceStream : IStreamHandler
             _gatherFirstNs = nowNs;
         }
 
-        GatherDeadlineNs = _gatherFirstNs + DigestQueue.GatherNs(_hashBytes);
+        GatherDeadlineNs = _gatherFirstNs + DigestQueue.GatherNs(ready, _hashBytes);
         return nowNs < GatherDeadlineNs && (_payloadPending || LooksAgain());
     }
 
