@@ -252,8 +252,8 @@ internal sealed partial class ResourceDriver
     }
 
     /// <summary>
-    /// Clients have as many requests elsewhere: when those are answered they write again, and that is worth waiting for.
-    /// With more held than elsewhere the peer would soon have nothing to do.
+    /// Clients have as many requests elsewhere: when those are answered they write again, and that is worth waiting
+    /// for. With more held than elsewhere the peer would soon have nothing to do.
     /// </summary>
     private bool OthersWillFollow(HeldSends held) =>
         held.Bytes >= DigestQueue.LookBytes && _requestsInFlight >= 2 * held.Payloads;
