@@ -213,7 +213,7 @@ internal sealed class Daemon
         var limit = _options.LatencyWarningFor(_timeouts.Watchdog);
         if (last != 0 && limit > 0 && now - last > Nanoseconds((long)limit + _timeouts.Loop))
         {
-            _log.Warning($"{_options.Devices[what.Input]}: a round took {(now - last) / 1_000_000_000} s");
+            _log.Warning($"{_servants[what.Input].Device}: a round took {(now - last) / 1_000_000_000} s");
         }
 
         _lastAliveNs[what.Input] = now;
@@ -222,7 +222,7 @@ internal sealed class Daemon
 
     private void OnMessage(DaemonEvent what)
     {
-        var (device, mailbox) = (_options.Devices[what.Input], what.Mailbox);
+        var (device, mailbox) = (_servants[what.Input].Device, what.Mailbox);
         _log.Notice($"{device}: message {mailbox.Message.Word()} from {mailbox.Sender}");
         if (mailbox.Message == Message.Exit)
         {
@@ -232,7 +232,7 @@ internal sealed class Daemon
 
     private void OnServantEnded(DaemonEvent what)
     {
-        var device = _options.Devices[what.Input];
+        var device = _servants[what.Input].Device;
         switch (what.End)
         {
             case ServantEnd.Fenced:
