@@ -436,11 +436,29 @@ internal sealed partial class Volume
 
         if (!Connection.IsCurrent(generation) && first && verdict.Direction == SyncDirection.Refuse)
         {
-            foreach (Func<bool> wait in CallHandlers(verdict))
+            foreach (Func<bool> wait in Refuse(verdict, peer, generation, first))
             {
                 yield return wait;
             }
+        }
+    }
 
+    /// <summary>The verdict that no data are to be exchanged; if the peer has gone by then, it still stands.</summary>
+    /// <param name="generation">The connection that it was reached on.</param>
+    /// <param name="first">Whether it was reached in that connection's handshake.</param>
+    private IEnumerable<Func<bool>> Refuse(SyncVerdict verdict, VolumeState peer, uint generation, bool first)
+    {
+        foreach (Func<bool> wait in CallHandlers(verdict))
+        {
+            yield return wait;
+        }
+
+        if (Connection.IsCurrent(generation))
+        {
+            GiveUp(verdict, peer);
+        }
+        else if (first)
+        {
             Connection.Disconnect(verdict.Explanation);
         }
     }
@@ -526,20 +544,10 @@ internal sealed partial class Volume
         PeerUuids = PeerUuids!.Value with { Uuids = verdict.PeerAfter };
         if (verdict.Direction == SyncDirection.Refuse)
         {
-            uint generation = Connection.Generation;
             bool first = State.Connection < ConnectionState.Connected;
-            foreach (Func<bool> wait in CallHandlers(verdict))
+            foreach (Func<bool> wait in Refuse(verdict, peer, Connection.Generation, first))
             {
                 yield return wait;
-            }
-
-            if (Connection.IsCurrent(generation))
-            {
-                GiveUp(verdict, peer);
-            }
-            else if (first)
-            {
-                Connection.Disconnect(verdict.Explanation);
             }
 
             yield break;
