@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using BlockRepl.Nodes;
+using Xunit;
 
 namespace BlockRepl.Interop.Tests;
 
@@ -18,19 +19,22 @@ internal static partial class Record
         }
     }
 
-    public static void Add(string name, Setup setup, Side primary, string result, TimeSpan time) =>
+    /// <summary>The script that runs, with its variant, and how it ended.</summary>
+    public static void Add(string result, TimeSpan time) =>
         Note(
             "results.txt",
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{DateTime.Now:HH:mm:ss} {Laboratory.Series} {result} {time.TotalSeconds:F1} s {setup} "
-                + $"{primary} {name}"));
+                $"{DateTime.Now:yyyy-MM-dd HH:mm:ss} {Laboratory.Series} {result} {time.TotalSeconds:F1} s {Script()}"));
 
     public static string FileName(string name)
     {
         string file = Unusual().Replace(name, "-").Trim('-');
         return Laboratory.Series + "-" + file[Math.Max(0, file.Length - 120)..];
     }
+
+    private static string Script() =>
+        TestContext.Current.Test?.TestDisplayName.Split('.', 4) is [_, _, _, string script] ? script : "script";
 
     [GeneratedRegex(@"[^A-Za-z0-9_]+")]
     private static partial Regex Unusual();

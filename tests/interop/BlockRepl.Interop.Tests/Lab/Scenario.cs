@@ -72,11 +72,11 @@ internal sealed class Scenario : IDisposable
             scenario.Prepare();
             script(scenario);
             scenario.Check();
-            Record.Add(name, configuration.Setup, primary, "passed", scenario._clock.Elapsed);
+            Record.Add("passed", scenario._clock.Elapsed);
         }
         catch (Exception e) when (!e.GetType().Name.Contains("Skip", StringComparison.Ordinal))
         {
-            Record.Add(name, configuration.Setup, primary, "FAILED", scenario._clock.Elapsed);
+            Record.Add("FAILED", scenario._clock.Elapsed);
             string kept = scenario.Keep($"{name}-{primary}-{configuration.Setup}", e);
             throw new InvalidOperationException($"{e.Message}\nkept in {kept}\n{scenario.Told()}", e);
         }
