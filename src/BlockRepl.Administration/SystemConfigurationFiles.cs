@@ -34,11 +34,15 @@ public sealed class SystemConfigurationFiles : IConfigurationFiles
         return null;
     }
 
-    public IReadOnlyList<string> List(string directory)
+    public IReadOnlyList<string> List(string directory) => Names(directory, Directory.EnumerateFiles);
+
+    public IReadOnlyList<string> Folders(string directory) => Names(directory, Directory.EnumerateDirectories);
+
+    private static IReadOnlyList<string> Names(string directory, Func<string, IEnumerable<string>> enumerate)
     {
         try
         {
-            return [.. Directory.EnumerateFiles(directory).Select(path => Path.GetFileName(path))];
+            return [.. enumerate(directory).Select(path => Path.GetFileName(path))];
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -1,16 +1,22 @@
 namespace BlockRepl.Configuration;
 
-/// <summary>global { }, as far as a program in user space has a use for it.</summary>
+/// <summary>global { }; null = not given.</summary>
 public sealed record GlobalSettings
 {
+    /// <summary>Statistics for DRBD's makers; BlockRepl sends none.</summary>
+    public string UsageCount { get; init; } = "ask";
+
     /// <summary>minor-count: only a hint.</summary>
-    public int MinorCount { get; init; } = 32;
+    public int? MinorCount { get; init; }
 
     /// <summary>dialog-refresh in seconds; 0 = never.</summary>
     public int DialogRefreshSeconds { get; init; } = 1;
     public bool DisableIpVerification { get; init; }
     public bool UdevAlwaysUseVolumeNumber { get; init; }
-    public int CommandTimeoutShortSeconds { get; init; } = 5;
-    public int CommandTimeoutMediumSeconds { get; init; } = 121;
-    public int CommandTimeoutLongSeconds { get; init; } = 600;
+
+    public int? GivenCommandTimeoutShortSeconds { get; init; }
+    public int? GivenCommandTimeoutMediumSeconds { get; init; }
+    public int? GivenCommandTimeoutLongSeconds { get; init; }
+
+    public int CommandTimeoutLongSeconds => GivenCommandTimeoutLongSeconds ?? 600;
 }

@@ -15,6 +15,9 @@ public interface IConfigurationFiles
     /// Names, without the directory, of the files in a directory; empty if there is no such directory.
     /// </summary>
     IReadOnlyList<string> List(string directory);
+
+    /// <summary>The same of the directories in it.</summary>
+    IReadOnlyList<string> Folders(string directory);
 }
 
 /// <summary>Bounds on what a configuration may ask of the reader.</summary>
@@ -34,6 +37,12 @@ public static class ConfigurationLimits
 
     /// <summary>Volumes of one section.</summary>
     public const int Volumes = 256;
+
+    /// <summary>Volumes of all hosts together, those included that the hosts take over from their resource.</summary>
+    public const int HostVolumes = 16384;
+
+    /// <summary>Options of one section, repetitions included.</summary>
+    public const int Options = 1024;
 
     /// <summary>Characters of a bare word and of a quoted string, as in DRBD.</summary>
     public const int WordCharacters = 128;

@@ -17,7 +17,7 @@ public sealed record NodeConfiguration
     /// <summary>The resources with a section for this node, in the files' order.</summary>
     public required IReadOnlyList<ResourceConfiguration> Resources { get; init; }
 
-    /// <summary>The resources without one: they are none of this node's business.</summary>
+    /// <summary>The resources without one, and those that BlockRepl cannot run.</summary>
     public required IReadOnlyList<IgnoredResource> Ignored { get; init; }
 
     public required IReadOnlyList<string> Warnings { get; init; }
@@ -30,6 +30,11 @@ public sealed record NodeConfiguration
     {
         foreach (IgnoredResource ignored in Ignored)
         {
+            if ((resource is null || ignored.Name == resource) && ignored.Reason.Length > 0)
+            {
+                return $"the resource {ignored.Name} ({ignored.Position}) cannot be run here: {ignored.Reason}";
+            }
+
             if (resource is null || ignored.Name == resource)
             {
                 return $"the resource {ignored.Name} ({ignored.Position}) has no section for this host '{Node}', only "
@@ -50,8 +55,13 @@ public sealed record NodeConfiguration
     }
 }
 
-/// <summary>A resource that has no section for this node.</summary>
-public sealed record IgnoredResource(string Name, SourcePosition Position, IReadOnlyList<string> Hosts);
+/// <summary>A resource that has no section for this node, or uses what BlockRepl does not have.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Position">Where it is defined.</param>
+/// <param name="Hosts">The hosts it has sections for.</param>
+/// <param name="Reason">Why this node cannot run it although it has a section; empty if it has none.</param>
+public sealed record IgnoredResource(
+    string Name, SourcePosition Position, IReadOnlyList<string> Hosts, string Reason);
 
 /// <summary>One resource as this node sees it.</summary>
 public sealed record ResourceConfiguration

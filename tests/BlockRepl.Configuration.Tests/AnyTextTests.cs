@@ -15,7 +15,8 @@ public sealed partial class AnyTextTests
         "{", "}", ";", "[", "]", ":", "\"", "\\", "#", "\n", " ", "\t", "\r",
         "0", "7788", "10.0.0.1", "99999999999", "36k", "1T", "-1", "yes", "no", "a", "b", "r0",
         "/dev/drbd0", "/dev/sda", "::1", "%eth0", "*.res", "max-buffers", "al-extents", "after-sb-0pri", "resync-after",
-        "quorum", "node-id", "é", "\0", "\ud800", "=", "*", "usage-count",
+        "quorum", "node-id", "floating", "stacked-on-top-of", "proxy", "plugin", "inside", "on",
+        "alternate-link-address", "_this_host", "é", "\0", "\ud800", "=", "*", "usage-count",
     ];
 
     [Fact]
@@ -103,7 +104,9 @@ public sealed partial class AnyTextTests
     {
         try
         {
-            NodeConfiguration node = MemoryFiles.One(text).Read("a");
+            DrbdConfiguration configuration = DrbdConfiguration.Read("/etc/drbd.conf", MemoryFiles.One(text));
+            CheckDump(configuration, seed);
+            NodeConfiguration node = configuration.ForNode("a");
             Assert.True(node.Resources.Count <= ConfigurationLimits.Resources);
         }
         catch (ConfigurationException refusal)
@@ -115,6 +118,20 @@ public sealed partial class AnyTextTests
             Assert.Fail($"seed {seed}: {other}\n{text[..Math.Min(text.Length, 2000)]}");
         }
     }
+
+    /// <summary>What was accepted and printed is accepted again, and printed the same.</summary>
+    private static void CheckDump(DrbdConfiguration configuration, int seed)
+    {
+        string once = Dump(configuration);
+        string again = Dump(DrbdConfiguration.Read("/etc/drbd.conf", MemoryFiles.One(once)));
+        Assert.True(WithoutPlaces(once) == WithoutPlaces(again), $"seed {seed}: {once}\n{again}");
+    }
+
+    private static string Dump(DrbdConfiguration configuration) =>
+        ConfigurationCommands.Run(configuration, new ConfigurationRequest { Command = "dump", Node = "a" }).Output;
+
+    private static string WithoutPlaces(string dump) =>
+        string.Join('\n', dump.Split('\n').Where(line => !line.StartsWith("# defined at")));
 
     [GeneratedRegex("^/etc/[^:]+:[0-9]+: .")]
     private static partial Regex Place();

@@ -133,13 +133,53 @@ public sealed class GrammarTests
         var files = new MemoryFiles
         {
             ["/etc/drbd.conf"] = "include \"d/*.res\"; include \"/etc/d/a.res\"; # again\n",
-            ["/etc/d/b.res"] = "resource two { " + Hosts.Replace("7788", "7789").Replace("drbd1", "drbd2") + " }",
+            ["/etc/d/b.res"] = "resource two { " + Hosts.Replace("7788", "7789").Replace("drbd1", "drbd2")
+                .Replace("/dev/s", "/dev/v") + " }",
             ["/etc/d/a.res"] =
                 "skip { anything { goes; } \"here\" } skip this { } resource \"one\" { " + Hosts + " }\r\n",
             ["/etc/d/.hidden.res"] = "not read",
             ["/etc/d/other.conf"] = "not read",
         };
         Assert.Equal(["one", "two"], files.Read("a").Resources.Select(resource => resource.Name));
+    }
+
+    [Fact]
+    public void Wildcards_may_be_in_directories_and_files_are_taken_in_order_of_their_paths()
+    {
+        var files = new MemoryFiles
+        {
+            ["/etc/drbd.conf"] = "include \"d/s?te*/[a-b].res\"; include \"d/*/one.res\";",
+            ["/etc/d/site2/a.res"] = "common { net { timeout 40; } }",
+            ["/etc/d/site1/b.res"] = "resource r { " + Hosts + " }",
+            ["/etc/d/site1/c.res"] = "not read",
+            ["/etc/d/other/one.res"] = "global { usage-count no; }",
+        };
+        NodeConfiguration node = files.Read("a");
+        Assert.Equal(40, Assert.Single(node.Resources).Options.Net.TimeoutDeciseconds);
+        Assert.Equal(["/etc/d/other/one.res:1: the global section should come before the resources."], node.Warnings);
+    }
+
+    [Fact]
+    public void A_floating_section_is_this_nodes_if_it_has_the_address()
+    {
+        DrbdConfiguration configuration = DrbdConfiguration.Read("/etc/drbd.conf", MemoryFiles.One(
+            """
+            resource r { device minor 1; disk /dev/x; meta-disk internal;
+                         floating 10.0.0.1:7788; floating ipv6 [fd00::2]:7788; }
+            """));
+        ResourceConfiguration r = Assert.Single(configuration.ForNode("any", "fd00::2".Equals).Resources);
+        Assert.Equal("ipv6 [fd00::2]:7788", r.Own.ToString());
+        Assert.Equal("10.0.0.1:7788", r.Peer.Name);
+        Assert.Empty(configuration.ForNode("any").Resources);
+    }
+
+    [Fact]
+    public void Of_equal_options_the_last_counts_but_the_first_where_a_disk_inherits_it()
+    {
+        ResourceConfiguration r = Read(
+            "net { timeout 50; timeout 70; } disk { resync-rate 3M; resync-rate 4M; } " + Hosts);
+        Assert.Equal(70, r.Options.Net.TimeoutDeciseconds);
+        Assert.Equal(3072, r.Options.Volumes[0].Disk.Resync.RateKiBPerSecond);
     }
 
     [Fact]

@@ -52,46 +52,97 @@ public sealed class RefusalTests
     [InlineData("net { transport tcp; }", "'transport' is of DRBD 9")]
     [InlineData("on c { node-id 1; }", "'node-id' is of DRBD 9")]
     [InlineData("handlers { quorum-lost \"x\"; }", "'quorum-lost' is of DRBD 9")]
-    [InlineData("floating 10.0.0.1:7788 { }", "write an 'on HOST { ... }' section for each host")]
-    [InlineData("proxy { }", "does not have; remove the section")]
-    public void What_is_not_of_8_4_or_not_supported_is_named(string statement, string expected) =>
+    public void What_is_not_of_8_4_is_named(string statement, string expected) =>
         Assert.Contains(expected, Refusal($"resource r {{ {statement} {A} {B} }}"));
 
     [Theory]
-    [InlineData("resource r { " + A + " }", "there is an 'on' section for a only; add the peer's")]
-    [InlineData("resource r { " + A + " " + A + " }", "conflicting use of host section 'r:a'")]
-    [InlineData("resource r { " + A + " " + B + " on c { } }", "3 'on' sections, but a resource has two hosts")]
-    [InlineData("resource r { on a { } on b { } }", "'device' keyword missing")]
+    [InlineData("resource r { " + A + " " + A + " }", "conflicting use of host section 'r: on a'")]
+    [InlineData("resource r { on a { } on b { } }", "in resource r, on a { ... }: 'address' keyword missing")]
+    [InlineData("resource r { on a { address 10.0.0.1:1; } on b { address 10.0.0.2:1; } }", "'device' keyword missing")]
     [InlineData(
-        "resource r { device minor 0; disk /dev/x; on a { } on b { } }", "'meta-disk' keyword missing (volume 0)")]
+        "resource r { device minor 0; disk /dev/x; on a { address 10.0.0.1:1; } on b { address 10.0.0.2:1; } }",
+        "'meta-disk' keyword missing")]
     [InlineData(
-        "resource r { device minor 0; disk /dev/x; meta-disk internal; on a { } on b { } }",
-        "'address' keyword missing")]
-    [InlineData("resource r { on a { volume 1 { } } on b { volume 2 { } } }", "volume 1 is defined for one host only")]
+        "resource r { on a { address 10.0.0.1:1; volume 1 { device minor 1; disk d; meta-disk m; } } "
+        + "on b { address 10.0.0.2:1; } }",
+        "volume 1 is defined on a but not on b")]
     [InlineData("resource r { on a { volume 0 { } device minor 0; } }", "one section cannot have both")]
     [InlineData("resource r { on a { address host:7788; } }", "'host' is no IPv4 address")]
     [InlineData("resource r { on a { address 1.2.3.4:0; } }", "port 0 out of range [1..65535]")]
     [InlineData("resource r { on a { address [::1]:1; } }", "an IPv6 address needs the word ipv6")]
     [InlineData("resource r { on a { address ipv6 [zz]:1; } }", "'zz' is no IPv6 address")]
-    [InlineData("resource r { on a { address sdp 1.2.3.4:1; } }", "need special hardware")]
     [InlineData("resource r { on a { device /dev/sda; } }", "must start with /dev/drbd")]
     [InlineData("resource r { on a { device /dev/drbd1 minor 2; } }", "cannot have minor 2")]
-    [InlineData("resource r { on a { device minor 123456789; } }", "minor 123456789 out of range [0..1048575]")]
+    [InlineData("resource r { on a { device minor 123456789; } }", "minor '123456789' is not a whole number")]
     [InlineData("resource r { on a { meta-disk internal[0]; } }", "internal meta data have no index")]
     [InlineData("resource r { } resource r { }", "conflicting use of resource section 'r'")]
-    [InlineData("resource all { }", "a resource cannot be called 'all'")]
-    [InlineData("common { on a { } }", "'on' is no section of common")]
+    [InlineData("resource net { }", "got 'net', which is a keyword. If it is meant, quote it: \"net\".")]
+    [InlineData("resource 12 { }", "Parse error: 'resource name' expected,\n\tbut got '12'")]
+    [InlineData("resource \"\" { }", "a resource needs a name")]
+    [InlineData("common { on a { } }", "common cannot have host sections")]
+    [InlineData("resuorce r { }", "'resuorce' is no section. Is 'resource' meant? Known are: global, common,")]
+    [InlineData("global { minor-cuont 5; }", "Is 'minor-count' meant?")]
+    [InlineData("resource r { net { tiemout 5; } }", "'tiemout' is no net option. Is 'timeout' meant?")]
+    [InlineData("resource r { disk { ko-count 5; } }", "It is an option of net { }.")]
+    [InlineData("resource r { syncer { resync-rate 5; } }", "It is an option of disk { }.")]
+    [InlineData(
+        "resource r { floating 10.0.0.1:1 { address 10.0.0.1:2; } }", "has its address behind the word 'floating'")]
+    [InlineData(
+        "resource r { stacked-on-top-of s { device minor 1; } }", "the resource 's', on which it is to be stacked")]
+    [InlineData("resource r { stacked-on-top-of s { disk /dev/x; } }", "whose disk is the lower resource")]
+    [InlineData("resource r { on a { proxy on x { inside 10.0.0.1:1; } } }", "'outside' keyword missing")]
     [InlineData("global { usage-count maybe; }", "must be one of yes, no, ask")]
     [InlineData("global { minor-count 0; }", "minor-count 0 out of range [1..255]")]
     [InlineData("global { } global { }", "conflicting use of section 'global'")]
     [InlineData(
         "include \"missing.conf\";", "the included file /etc/missing.conf cannot be read: there is no such file")]
-    [InlineData("skip resource x { }", "Parse error: '{' expected,\n\tbut got 'x'")]
+    [InlineData("skip resource x { }", "Parse error: '[ some_text ] {' expected,\n\tbut got 'resource'")]
     [InlineData("skip { {", "has no closing '}'")]
     [InlineData("resource r { on \"a", "a string is not closed")]
     [InlineData("resource r // x", "Parse error: '{' expected,\n\tbut got '//'")]
     [InlineData("resource r @", "the character '@' cannot stand here")]
     public void A_statement(string text, string expected) => Assert.Contains(expected, Refusal(text));
+
+    [Theory]
+    [InlineData("resource r { " + A + " }", "there is a host section for a only; add the peer's")]
+    [InlineData(
+        "resource r { " + A + B + " on c { device minor 0; disk /dev/x; address 10.0.0.3:1; meta-disk internal; } }",
+        "3 host sections, but a resource has two hosts")]
+    [InlineData("resource all { " + A + B + " }", "a resource cannot be called so")]
+    [InlineData("resource r { proxy { memlimit 5; } " + A + B + " }", "DRBD Proxy is a product of its own")]
+    [InlineData(
+        "resource r { device minor 0; disk /dev/x; meta-disk internal; on a { address sdp 10.0.0.1:1; } "
+        + "on b { address 10.0.0.2:1; } }",
+        "'sdp' addresses (/etc/drbd.conf:1) need special hardware")]
+    [InlineData(
+        "resource r { device minor 0; disk /dev/x; meta-disk internal; on b { address 10.0.0.1:1; } "
+        + "on a { address 10.0.0.2:1; alternate-link-address 10.0.0.2:2; } }",
+        "'alternate-link-address' (/etc/drbd.conf:1) is not supported")]
+    [InlineData(
+        "resource low { " + A + B + " } resource r { stacked-on-top-of low { device minor 5; address 10.0.0.3:1; } "
+        + "on c { device minor 5; disk /dev/x; address 10.0.0.4:1; meta-disk internal; } }",
+        "stacked resources are not supported")]
+    public void What_DRBD_could_run_and_BlockRepl_cannot_is_left_out_with_the_reason(string text, string reason)
+    {
+        NodeConfiguration node = MemoryFiles.One(text).Read("a");
+        IgnoredResource ignored = Assert.Single(node.Ignored);
+        Assert.Contains(reason, ignored.Reason);
+        Assert.Contains(reason, node.WhyMissing(ignored.Name));
+        Assert.Contains(reason, Assert.Single(node.Warnings));
+    }
+
+    [Theory]
+    [InlineData("device minor 1048576;", "minor 1048576 out of range [0..1048575]")]
+    [InlineData("device minor 1; disk none;", "disk needs the path of the backing device")]
+    [InlineData("device minor 1; address 10.0.0.256:1;", "'10.0.0.256' is no address; write four numbers of [0..255]")]
+    [InlineData("device minor 1; address ipv6 [1:2:3]:1;", "'1:2:3' is no address; write ipv6 [ADDRESS]:PORT.")]
+    public void What_drbdadm_would_hand_on_and_the_kernel_refuse(string statements, string expected)
+    {
+        string disk = statements.Contains("disk") ? "" : "disk /dev/x;";
+        string address = statements.Contains("address") ? "" : "address 10.0.0.1:1;";
+        Assert.Contains(
+            expected, Refusal($"resource r {{ on a {{ {statements} {disk} {address} meta-disk internal; }} {B} }}"));
+    }
 
     [Fact]
     public void The_same_address_for_two_resources()

@@ -8,6 +8,7 @@ internal enum OptionSection
     Startup,
     Options,
     Handlers,
+    Proxy,
 }
 
 /// <summary>What an option's value is.</summary>
@@ -18,6 +19,12 @@ internal enum OptionKind
 
     /// <summary>yes, no, or nothing at all for yes.</summary>
     Boolean,
+
+    /// <summary>Nothing at all, which means yes.</summary>
+    Flag,
+
+    /// <summary>A, B or C, in any case.</summary>
+    Protocol,
 
     /// <summary>One of a list of words.</summary>
     Choice,
@@ -49,7 +56,7 @@ internal sealed record OptionDefinition(string Name, OptionKind Kind)
     public string Unit { get; init; } = "";
 
     /// <summary>
-    /// Out of range is taken as the nearest bound, with a warning: DRBD's tools do not refuse it either.
+    /// DRBD's tools do not look at the number. Out of range is taken as the nearest bound, with a warning.
     /// </summary>
     public bool Clamps { get; init; }
 

@@ -1,20 +1,43 @@
 namespace BlockRepl.Configuration.Options;
 
-/// <summary>One option as it was given: its text, its number in the option's scale, and where.</summary>
-internal sealed record OptionValue(OptionDefinition Definition, string Text, long Number, SourcePosition Position);
+/// <summary>One option as it was given.</summary>
+/// <param name="Definition">What it is.</param>
+/// <param name="Text">The value as DRBD's tools print it: yes or no for a flag in any form.</param>
+/// <param name="Number">In the option's scale; of a flag 0 or 1, of a choice its index.</param>
+/// <param name="Position">Where it was given.</param>
+internal sealed record OptionValue(OptionDefinition Definition, string Text, long Number, SourcePosition Position)
+{
+    public string Name => Definition.KeptAs ?? Definition.Name;
+}
 
-/// <summary>The options of one section of one kind; later values of the same option replace earlier ones.</summary>
+/// <summary>
+/// The options of one section of one kind, in the order in which they are printed. The same one may be there more
+/// than once: the last counts.
+/// </summary>
 internal sealed class OptionSet(OptionSection section)
 {
-    private readonly Dictionary<string, OptionValue> _values = new(StringComparer.Ordinal);
+    private readonly List<OptionValue> _values = [];
 
     public OptionSection Section { get; } = section;
 
-    public IEnumerable<OptionValue> Values => _values.Values;
+    public IReadOnlyList<OptionValue> Values => _values;
 
-    public void Add(OptionValue value) => _values[value.Definition.KeptAs ?? value.Definition.Name] = value;
+    /// <summary>Lines of a proxy's plugin section.</summary>
+    public List<string> Plugins { get; init; } = [];
 
-    public OptionValue? Find(string name) => _values.GetValueOrDefault(name);
+    public bool IsEmpty => _values.Count == 0 && Plugins.Count == 0;
+
+    public void Add(OptionValue value)
+    {
+        if (value.Definition.Kind is OptionKind.Words)
+        {
+            _values.RemoveAll(known => known.Name == value.Name);
+        }
+
+        _values.Add(value);
+    }
+
+    public OptionValue? Find(string name) => _values.FindLast(value => value.Name == name);
 
     public long Number(string name, long fallback) => Find(name)?.Number ?? fallback;
 
@@ -24,18 +47,42 @@ internal sealed class OptionSet(OptionSection section)
 
     public string? Text(string name) => Find(name)?.Text;
 
-    /// <summary>Option by option, the first set that has one wins.</summary>
-    public static OptionSet Merge(OptionSection section, params ReadOnlySpan<OptionSet> strongestFirst)
+    /// <summary>
+    /// A copy in which what only <paramref name="outer"/> has is added. Each goes to the front, and the first of
+    /// several equal ones keeps the others out: so do DRBD's tools, which shows in what they print and which counts.
+    /// </summary>
+    public OptionSet InheritFrom(OptionSet? outer)
     {
-        var merged = new OptionSet(section);
-        for (int i = strongestFirst.Length - 1; i >= 0; i--)
+        var merged = new OptionSet(Section) { Plugins = [.. Plugins] };
+        merged._values.AddRange(_values);
+        HashSet<string> known = [.. _values.Select(value => value.Name)];
+        var added = new List<OptionValue>();
+        foreach (OptionValue value in outer?.Values ?? [])
         {
-            foreach (OptionValue value in strongestFirst[i].Values)
+            if (known.Add(value.Name))
             {
-                merged.Add(value);
+                added.Add(value);
+            }
+        }
+
+        added.Reverse();
+        merged._values.InsertRange(0, added);
+        foreach (string plugin in outer?.Plugins ?? [])
+        {
+            if (!merged.Plugins.Contains(plugin))
+            {
+                merged.Plugins.Insert(0, plugin);
             }
         }
 
         return merged;
+    }
+
+    /// <summary>A copy with each value changed, or left out where the change is null.</summary>
+    public OptionSet Select(Func<OptionValue, OptionValue?> change)
+    {
+        var changed = new OptionSet(Section) { Plugins = [.. Plugins] };
+        changed._values.AddRange(_values.Select(change).OfType<OptionValue>());
+        return changed;
     }
 }

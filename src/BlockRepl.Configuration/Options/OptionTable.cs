@@ -10,6 +10,31 @@ internal static class OptionTable
     public static OptionDefinition? Find(OptionSection section, string name) =>
         Sections[(int)section].GetValueOrDefault(name);
 
+    /// <summary>The section that has an option of this name, if there is one.</summary>
+    public static OptionSection? SectionOf(string name)
+    {
+        foreach (OptionSection section in Enum.GetValues<OptionSection>())
+        {
+            if (Find(section, name) is not null)
+            {
+                return section;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A section's name in drbd.conf.</summary>
+    public static string Title(OptionSection section) => section switch
+    {
+        OptionSection.Disk => "disk",
+        OptionSection.Net => "net",
+        OptionSection.Startup => "startup",
+        OptionSection.Options => "options",
+        OptionSection.Handlers => "handlers",
+        _ => "proxy",
+    };
+
     public static IEnumerable<string> Names(OptionSection section) =>
         Sections[(int)section].Keys.Order(StringComparer.Ordinal);
 
@@ -78,7 +103,7 @@ internal static class OptionTable
 
     private static readonly OptionDefinition[] Net =
     [
-        Choice("protocol", "A", "B", "C", "a", "b", "c"),
+        new("protocol", OptionKind.Protocol),
         Number("timeout", 1, 600),
         Number("connect-int", 1, 120),
         Number("ping-int", 1, 120),
@@ -119,7 +144,7 @@ internal static class OptionTable
         Number("outdated-wfc-timeout", 0, 300000),
         Flag("wait-after-sb"),
         new("become-primary-on", OptionKind.Words),
-        Flag("stacked-timeouts"),
+        new("stacked-timeouts", OptionKind.Flag),
     ];
 
     private static readonly OptionDefinition[] Resource =
@@ -145,7 +170,18 @@ internal static class OptionTable
         Text("out-of-sync"),
     ];
 
-    /// <summary>Read and forgotten in every section but handlers.</summary>
+    private static readonly OptionDefinition[] Proxy =
+    [
+        Text("memlimit"),
+        Text("read-loops"),
+        Text("compression"),
+        Text("bwlimit"),
+        Text("sndbuf-size"),
+        Text("rcvbuf-size"),
+        Text("ping-timeout"),
+    ];
+
+    /// <summary>Read and forgotten in every section.</summary>
     private static readonly OptionDefinition[] Obsolete =
     [
         Ignored("delay-probe-volume"),
@@ -160,7 +196,8 @@ internal static class OptionTable
         Freeze([.. Net, .. Obsolete]),
         Freeze([.. Startup, .. Obsolete]),
         Freeze([.. Resource, .. Obsolete]),
-        Freeze(Handlers),
+        Freeze([.. Handlers, .. Obsolete]),
+        Freeze([.. Proxy, .. Obsolete]),
     ];
 
     /// <summary>Options of the old syncer section, and the section each belongs to now.</summary>

@@ -7,7 +7,7 @@ namespace BlockRepl.Configuration.Resolution;
 
 /// <summary>The disk options of one volume, from their merged values; what is not given keeps DRBD's default.</summary>
 internal sealed class DiskOptionsBuilder(
-    ConfigurationSyntax syntax, ResourceSyntax resource, IReadOnlySet<int> volumes, int volume, List<string> warnings)
+    ConfigurationSyntax syntax, ResourceSyntax resource, HostSyntax own, int volume, List<string> warnings)
 {
     private static readonly DiskOptions Default = new();
 
@@ -60,7 +60,7 @@ internal sealed class DiskOptionsBuilder(
 
         if (name != resource.Name)
         {
-            bool known = syntax.Resources.Exists(candidate => candidate.Name == name);
+            bool known = syntax.Find(name) is not null;
             warnings.Add(
                 $"{after.Position}: resync-after {OptionReader.Shorten(after.Text)} has no effect: "
                 + (known
@@ -69,7 +69,7 @@ internal sealed class DiskOptionsBuilder(
             return -1;
         }
 
-        if (!volumes.Contains(number) || number == volume)
+        if (!own.Volumes.All.ContainsKey(number) || number == volume)
         {
             throw new ConfigurationException(
                 after.Position,

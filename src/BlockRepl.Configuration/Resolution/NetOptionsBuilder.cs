@@ -79,8 +79,8 @@ internal sealed class NetOptionsBuilder(ResourceSyntax resource, OptionSet set, 
 
     private ReplicationProtocol ParseProtocol() => set.Text("protocol") switch
     {
-        "A" or "a" => ReplicationProtocol.A,
-        "B" or "b" => ReplicationProtocol.B,
+        "A" => ReplicationProtocol.A,
+        "B" => ReplicationProtocol.B,
         _ => ReplicationProtocol.C,
     };
 

@@ -2,26 +2,33 @@ using BlockRepl.Configuration.Syntax;
 
 namespace BlockRepl.Configuration.Resolution;
 
-/// <summary>Finds the sections of one node and checks what has to be unique.</summary>
-internal sealed class NodeResolver(string path, ConfigurationSyntax syntax, string node)
+/// <summary>A configuration from one node's point of view.</summary>
+internal sealed class NodeResolver(
+    string path, ConfigurationSyntax syntax, string node, Func<string, bool>? hasAddress)
 {
     private readonly List<string> _warnings = [.. syntax.Warnings];
 
     public NodeConfiguration Resolve()
     {
-        CheckUniqueness();
         var resources = new List<ResourceConfiguration>();
         var ignored = new List<IgnoredResource>();
         foreach (ResourceSyntax resource in syntax.Resources)
         {
-            if (resource.Hosts.Find(host => host.Names.Contains(node)) is { } own)
+            var view = new NodeView(syntax, resource, node, hasAddress);
+            string? reason = view.Own is null ? "" : WhyNotSupported(view);
+            if (reason is null)
             {
-                resources.Add(new ResourceResolver(syntax, resource, own, node, _warnings).Resolve());
+                ConfigurationChecks.CheckBecomePrimaryOn(resource, view.Sections);
+                resources.Add(new ResourceResolver(syntax, view, _warnings).Resolve());
             }
             else
             {
-                ignored.Add(new IgnoredResource(
-                    resource.Name, resource.Position, [.. resource.Hosts.SelectMany(host => host.Names)]));
+                string[] hosts = [.. resource.Hosts.SelectMany(host => host.Names)];
+                ignored.Add(new IgnoredResource(resource.Name, resource.Position, hosts, reason));
+                if (reason.Length > 0)
+                {
+                    _warnings.Add($"{resource.Position}: the resource {resource.Name} is left out: {reason}");
+                }
             }
         }
 
@@ -36,55 +43,44 @@ internal sealed class NodeResolver(string path, ConfigurationSyntax syntax, stri
         };
     }
 
-    private void CheckUniqueness()
+    /// <summary>Why BlockRepl cannot run what DRBD could; null if it can.</summary>
+    private static string? WhyNotSupported(NodeView view)
     {
-        var seen = new Dictionary<string, SourcePosition>(StringComparer.Ordinal);
-        foreach (ResourceSyntax resource in syntax.Resources)
+        ResourceSyntax resource = view.Syntax;
+        if (resource.Name.AsSpan().ContainsAny("/\\ \t") || resource.Name is "all" || resource.Name[0] == '-')
         {
-            foreach (HostSyntax host in resource.Hosts)
-            {
-                CheckHost(seen, resource, host);
-            }
-        }
-    }
-
-    private static void CheckHost(Dictionary<string, SourcePosition> seen, ResourceSyntax resource, HostSyntax host)
-    {
-        if (host.Address is { } address)
-        {
-            // A loopback address is each host's own; any other one belongs to one host only.
-            bool loopback = address.Address.StartsWith("127.", StringComparison.Ordinal) || address.Address == "::1";
-            string owner = loopback ? host.Names[0] + ":" : "";
-            AddUnique(seen, "address", $"{owner}{address.Address}:{address.Port}", address.Position);
+            return "a resource cannot be called so: choose a name without '/', '\\' or blanks, not 'all', and not "
+                + "starting with '-'.";
         }
 
-        foreach (int number in resource.Volumes.All.Keys.Union(host.Volumes.All.Keys))
+        if (resource.Hosts.Exists(host => host.Kind == HostKind.Stacked))
         {
-            VolumeSyntax? shared = resource.Volumes.All.GetValueOrDefault(number);
-            VolumeSyntax? own = host.Volumes.All.GetValueOrDefault(number);
-            if ((own?.Device ?? shared?.Device) is { } device)
-            {
-                AddUnique(seen, "device-minor", $"{host.Names[0]}:{device.Minor}", device.Position);
-            }
-
-            if ((own?.MetaDisk ?? shared?.MetaDisk) is { Path: { } metaPath } metaDisk)
-            {
-                AddUnique(
-                    seen, "meta-disk",
-                    $"{host.Names[0]}:{metaPath}[{metaDisk.Index?.ToString() ?? "flexible"}]", metaDisk.Position);
-            }
+            return "stacked resources are not supported. Remove 'stacked-on-top-of', or use two separate resources.";
         }
-    }
 
-    private static void AddUnique(
-        Dictionary<string, SourcePosition> seen, string what, string key, SourcePosition position)
-    {
-        if (!seen.TryAdd(what + " " + key, position))
+        if (resource.Hosts.Exists(host => host.Proxy is not null) || !view.Sections.Proxy.IsEmpty)
         {
-            throw new ConfigurationException(
-                position,
-                $"conflicting use of {what} '{key}' ...\n{seen[what + " " + key]}: {what} '{key}' first used here. "
-                + "Give each its own.");
+            return "DRBD Proxy is a product of its own, which BlockRepl does not have; remove the 'proxy' sections.";
         }
+
+        if (resource.Hosts.Find(host => host.AlternateAddress is not null) is { } alternate)
+        {
+            return $"'alternate-link-address' ({alternate.AlternateAddress!.Position}) is not supported: there is one "
+                + "address for each host. Remove it, or bond the two links.";
+        }
+
+        if (resource.Hosts.Find(host => host.Address!.Family is "ssocks" or "sdp") is { } special)
+        {
+            return $"'{special.Address!.Family}' addresses ({special.Address.Position}) need special hardware and are "
+                + "not supported; use ipv4 or ipv6.";
+        }
+
+        return resource.Hosts.Count switch
+        {
+            2 => null,
+            1 => $"there is a host section for {view.Own!.Title} only; add the peer's.",
+            _ => $"it has {resource.Hosts.Count} host sections, but a resource has two hosts; split it into a resource "
+                + "for each pair.",
+        };
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net;
 using BlockRepl.Configuration.Options;
 using BlockRepl.Configuration.Syntax;
 using BlockRepl.Core;
@@ -7,150 +9,121 @@ using BlockRepl.Core.Protocol;
 
 namespace BlockRepl.Configuration.Resolution;
 
-/// <summary>One resource from one node's point of view: inheritance, completeness, rules between options.</summary>
-internal sealed class ResourceResolver(
-    ConfigurationSyntax syntax, ResourceSyntax resource, HostSyntax own, string node, List<string> warnings)
+/// <summary>
+/// One resource of two hosts from one node's point of view: its options as the core takes them. Refuses what DRBD's
+/// low-level tools and kernel would refuse when they are handed the options.
+/// </summary>
+internal sealed class ResourceResolver(ConfigurationSyntax syntax, NodeView view, List<string> warnings)
 {
+    private const int HighestMinor = 1048575;
+
+    private readonly ResourceSyntax _resource = view.Syntax;
+    private readonly HostSyntax _own = view.Own!;
+
     public ResourceConfiguration Resolve()
     {
-        HostSyntax peer = FindPeer();
-        CheckSameVolumes(peer);
-        OptionSet net = OptionSet.Merge(OptionSection.Net, resource.Net, syntax.Common.Net);
-        OptionSet options =
-            OptionSet.Merge(OptionSection.Options, own.Options, resource.Options, syntax.Common.Options);
+        HostSyntax peer = _resource.Hosts.Find(host => host != _own)!;
+        OptionSet options = Evaluate(_own.Options.InheritFrom(view.Sections.Options));
         var volumes = new List<VolumeConfiguration>();
         var volumeOptions = new List<VolumeOptions>();
-        foreach (int number in Numbers(own))
+        if (_own.Volumes.All.Count == 0)
         {
-            VolumeConfiguration volume = ResolveVolume(number, own);
-            ResolveVolume(number, peer);
-            volumes.Add(volume);
-            volumeOptions.Add(new VolumeOptions { Number = number, Minor = volume.Minor, Disk = ResolveDisk(number) });
+            throw new ConfigurationException(
+                _own.Position, $"in resource {_resource.Name}, on {_own.Title} {{ ... }}: 'device' keyword missing.");
         }
 
-        NetOptions netOptions = new NetOptionsBuilder(resource, net, own, peer).Build();
-        CheckRules(netOptions, volumeOptions);
+        foreach (VolumeSyntax volume in _own.Volumes.All.Values)
+        {
+            volumes.Add(ResolveVolume(volume));
+            DiskOptions disk = new DiskOptionsBuilder(syntax, _resource, _own, volume.Number, warnings)
+                .Build(Evaluate(view.DiskOptions(volume)));
+            volumeOptions.Add(
+                new VolumeOptions { Number = volume.Number, Minor = volume.Device!.Minor, Disk = disk });
+        }
+
+        NetOptions net = new NetOptionsBuilder(_resource, Evaluate(view.Sections.Net), _own, peer).Build();
+        CheckRules(net, volumeOptions);
         return new ResourceConfiguration
         {
-            Name = resource.Name,
-            Position = resource.Position,
+            Name = _resource.Name,
+            Position = _resource.Position,
             Volumes = volumes,
-            Own = Endpoint(own),
+            Own = Endpoint(_own),
             Peer = Endpoint(peer),
             Handlers = ResolveHandlers(),
             Startup = ResolveStartup(),
             CpuMask = options.Text("cpu-mask") ?? "",
             Options = new ResourceOptions
             {
-                Name = resource.Name,
+                Name = _resource.Name,
                 Volumes = volumeOptions,
-                Net = netOptions,
+                Net = net,
                 OnNoDataAccessible = (OnNoData)options.Number("on-no-data-accessible", 0),
             },
         };
     }
 
-    private HostSyntax FindPeer()
+    private OptionSet Evaluate(OptionSet set) => set.Select(value => OptionReader.Evaluate(value, warnings));
+
+    private static VolumeConfiguration ResolveVolume(VolumeSyntax volume)
     {
-        List<HostSyntax> others = resource.Hosts.FindAll(host => host != own);
-        if (others.Find(host => host.Names.Contains(node)) is { } twice)
-        {
-            throw new ConfigurationException(
-                twice.Position,
-                $"two 'on' sections of resource {resource.Name} are for {node}; the other is at {own.Position}.");
-        }
-
-        return others.Count switch
-        {
-            1 => others[0],
-            0 => throw new ConfigurationException(
-                resource.Position,
-                $"in resource {resource.Name}: there is an 'on' section for {node} only; add the peer's."),
-            _ => throw new ConfigurationException(
-                others[1].Position,
-                $"in resource {resource.Name}: {resource.Hosts.Count} 'on' sections, but a resource has two hosts. "
-                + "Split it into a resource for each pair."),
-        };
-    }
-
-    private SortedSet<int> Numbers(HostSyntax host) =>
-        [.. resource.Volumes.All.Keys, .. host.Volumes.All.Keys];
-
-    private void CheckSameVolumes(HostSyntax peer)
-    {
-        if (own.Volumes.HasExplicit != peer.Volumes.HasExplicit && own.Volumes.All.Count > 0
-            && peer.Volumes.All.Count > 0)
-        {
-            throw new ConfigurationException(
-                peer.Position,
-                $"in resource {resource.Name}: one host has 'volume N {{ ... }}' sections, the other has none; "
-                + "use them on both.");
-        }
-
-        SortedSet<int> mine = Numbers(own);
-        SortedSet<int> theirs = Numbers(peer);
-        if (mine.Count == 0)
-        {
-            throw new ConfigurationException(
-                own.Position, $"in resource {resource.Name}, on {own.Names[0]} {{ ... }}: 'device' keyword missing.");
-        }
-
-        if (!mine.SetEquals(theirs))
-        {
-            int only = mine.Except(theirs).Concat(theirs.Except(mine)).First();
-            throw new ConfigurationException(
-                (mine.Contains(only) ? peer : own).Position,
-                $"in resource {resource.Name}: volume {only} is defined for one host only; define it on both.");
-        }
-    }
-
-    private VolumeConfiguration ResolveVolume(int number, HostSyntax host)
-    {
-        VolumeSyntax? shared = resource.Volumes.All.GetValueOrDefault(number);
-        VolumeSyntax? hosts = host.Volumes.All.GetValueOrDefault(number);
-        SourcePosition position = (hosts ?? shared)!.Position;
-        DeviceSyntax device = hosts?.Device ?? shared?.Device ?? throw Missing("device");
-        PlacedText disk = hosts?.Disk ?? shared?.Disk ?? throw Missing("disk");
-        MetaDiskSyntax metaDisk = hosts?.MetaDisk ?? shared?.MetaDisk ?? throw Missing("meta-disk");
+        PlacedText disk = volume.Disk!;
+        MetaDiskSyntax metaDisk = volume.MetaDisk!;
         if (disk.Text is "" or "none")
         {
             throw new ConfigurationException(disk.Position, "disk needs the path of the backing device.");
         }
 
+        CheckRange("minor", volume.Device!.Minor, HighestMinor, volume.Device.Position);
+        CheckRange("volume number", volume.Number, 65535, volume.Position);
+        int index = metaDisk.Index is null ? 0 : int.Parse(metaDisk.Index, CultureInfo.InvariantCulture);
+
+        // 128 MiB for each slot: more than these would lie beyond any device.
+        CheckRange("meta-disk index", index, 65535, metaDisk.Position);
         MetaDataKind kind = metaDisk switch
         {
             { Path: null } => MetaDataKind.Internal,
             { Index: null } => MetaDataKind.FlexibleExternal,
             _ => MetaDataKind.IndexedExternal,
         };
-        return new VolumeConfiguration(
-            number, device.Minor, device.Path, disk.Text, kind, metaDisk.Path ?? disk.Text, metaDisk.Index ?? 0,
-            position);
 
-        ConfigurationException Missing(string what) => new(
-            position,
-            $"in resource {resource.Name}, on {host.Names[0]} {{ ... }}: '{what}' keyword missing (volume {number}).");
+        // Other names than /dev/drbdN are not created.
+        return new VolumeConfiguration(
+            volume.Number, volume.Device.Minor, $"/dev/drbd{volume.Device.Minor}", disk.Text, kind,
+            metaDisk.Path ?? disk.Text, index, volume.Position);
+    }
+
+    private static void CheckRange(string what, int value, int maximum, SourcePosition position)
+    {
+        if (value > maximum)
+        {
+            throw new ConfigurationException(
+                position, $"{what} {value} out of range [0..{maximum}]. Choose a value within it.");
+        }
     }
 
     private HostEndpoint Endpoint(HostSyntax host)
     {
-        AddressSyntax address = host.Address ?? throw new ConfigurationException(
-            host.Position, $"in resource {resource.Name}, on {host.Names[0]} {{ ... }}: 'address' keyword missing.");
-        return new HostEndpoint(host.Names, address.IsIpv6, address.Address, address.Port, address.Position);
+        AddressSyntax address = host.Address!;
+        int scopeAt = address.Address.IndexOf('%', StringComparison.Ordinal);
+        string bare = scopeAt < 0 ? address.Address : address.Address[..scopeAt];
+        string plain = address.IsIpv6 ? bare : WithoutLeadingZeros(bare);
+        if (!IPAddress.TryParse(plain, out _))
+        {
+            throw new ConfigurationException(
+                address.Position,
+                $"in resource {_resource.Name}: '{OptionReader.Shorten(bare)}' is no address; "
+                + (address.IsIpv6 ? "write ipv6 [ADDRESS]:PORT." : "write four numbers of [0..255] with dots."));
+        }
+
+        string scope = scopeAt < 0 ? "" : address.Address[scopeAt..];
+        int port = int.Parse(address.Port, CultureInfo.InvariantCulture);
+        return new HostEndpoint(host.Names, address.IsIpv6, plain + scope, port, address.Position);
     }
 
-    /// <summary>
-    /// Strongest first: the host's own, the resource's, common's. What a volume section at the level of the resource
-    /// says is weakest, even against common: so do DRBD's tools, and a configuration must not mean two things.
-    /// </summary>
-    private DiskOptions ResolveDisk(int number)
-    {
-        var none = new OptionSet(OptionSection.Disk);
-        OptionSet hosts = own.Volumes.All.GetValueOrDefault(number)?.DiskOptions ?? none;
-        OptionSet shared = resource.Volumes.All.GetValueOrDefault(number)?.DiskOptions ?? none;
-        OptionSet merged = OptionSet.Merge(OptionSection.Disk, hosts, resource.Disk, syntax.Common.Disk, shared);
-        return new DiskOptionsBuilder(syntax, resource, Numbers(own), number, warnings).Build(merged);
-    }
+    /// <summary>010 is ten here as in DRBD, and not eight as the base library has it.</summary>
+    private static string WithoutLeadingZeros(string ipv4) => string.Join(
+        '.', ipv4.Split('.').Select(group => group.TrimStart('0') is { Length: > 0 } digits ? digits : "0"));
 
     private void CheckRules(NetOptions net, List<VolumeOptions> volumes)
     {
@@ -159,8 +132,8 @@ internal sealed class ResourceResolver(
             if (volume.Disk.Fencing == FencingPolicy.ResourceAndStonith && net.Protocol == ReplicationProtocol.A)
             {
                 throw new ConfigurationException(
-                    resource.Position,
-                    $"(154) in resource {resource.Name}: fencing resource-and-stonith needs protocol B or C, "
+                    _resource.Position,
+                    $"(154) in resource {_resource.Name}: fencing resource-and-stonith needs protocol B or C, "
                     + "but protocol is A.");
             }
         }
@@ -173,8 +146,8 @@ internal sealed class ResourceResolver(
                 if (steps > volumes.Count)
                 {
                     throw new ConfigurationException(
-                        resource.Position,
-                        $"(133) in resource {resource.Name}: the resync-after options of volume {volume.Number} "
+                        _resource.Position,
+                        $"(133) in resource {_resource.Name}: the resync-after options of volume {volume.Number} "
                         + "lead in a circle.");
                 }
 
@@ -185,11 +158,10 @@ internal sealed class ResourceResolver(
 
     private Dictionary<HandlerKind, string> ResolveHandlers()
     {
-        OptionSet merged = OptionSet.Merge(OptionSection.Handlers, resource.Handlers, syntax.Common.Handlers);
         var handlers = new Dictionary<HandlerKind, string>();
-        foreach (OptionValue value in merged.Values)
+        foreach (OptionValue value in view.Sections.Handlers.Values)
         {
-            handlers[HandlerNames.Parse(value.Definition.KeptAs ?? value.Definition.Name)] = value.Text;
+            handlers[HandlerNames.Parse(value.Name)] = value.Text;
         }
 
         return handlers;
@@ -197,16 +169,15 @@ internal sealed class ResourceResolver(
 
     private StartupOptions ResolveStartup()
     {
-        OptionSet merged = OptionSet.Merge(OptionSection.Startup, resource.Startup, syntax.Common.Startup);
+        OptionSet startup = view.Sections.Startup;
         return new StartupOptions
         {
-            WaitSeconds = merged.Integer("wfc-timeout", 0),
-            DegradedWaitSeconds = merged.Integer("degr-wfc-timeout", 0),
-            OutdatedWaitSeconds = merged.Integer("outdated-wfc-timeout", 0),
-            WaitAfterSplitBrain = merged.Flag("wait-after-sb", false),
-            BecomePrimaryOn = merged.Text("become-primary-on")?.Split(' ') ?? [],
-            StackedTimeouts = resource.Startup.Flag("stacked-timeouts", false)
-                || syntax.Common.Startup.Flag("stacked-timeouts", false),
+            WaitSeconds = startup.Integer("wfc-timeout", 0),
+            DegradedWaitSeconds = startup.Integer("degr-wfc-timeout", 0),
+            OutdatedWaitSeconds = startup.Integer("outdated-wfc-timeout", 0),
+            WaitAfterSplitBrain = startup.Flag("wait-after-sb", false),
+            BecomePrimaryOn = startup.Text("become-primary-on")?.Split(' ') ?? [],
+            StackedTimeouts = startup.Flag("stacked-timeouts", false),
         };
     }
 }

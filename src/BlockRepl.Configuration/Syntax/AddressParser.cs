@@ -1,77 +1,44 @@
-using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
-using BlockRepl.Configuration.Options;
-
 namespace BlockRepl.Configuration.Syntax;
 
-/// <summary>The address statement.</summary>
+/// <summary>An address: <c>[FAMILY] A.B.C.D:PORT</c> or <c>ipv6 [A::B]:PORT</c>, as DRBD's tools take it.</summary>
 internal sealed class AddressParser(Lexer lexer, ConfigurationSyntax syntax) : ParserBase(lexer, syntax)
 {
+    /// <summary>Up to the port; what ends the statement is the caller's.</summary>
     public AddressSyntax Parse(SourcePosition position)
     {
-        bool ipv6 = false;
+        string family = "ipv4";
         if (Lexer.Current.Kind == TokenKind.Word
             && Lexer.Current.Text is "ipv4" or "ipv6" or "ssocks" or "sdp" or "sci")
         {
-            ipv6 = Lexer.Current.Text == "ipv6";
-            if (Lexer.Current.Text is "ssocks" or "sdp" or "sci")
-            {
-                throw new ConfigurationException(
-                    Lexer.Position,
-                    $"'{Lexer.Current.Text}' addresses need special hardware and are not supported; use ipv4 or ipv6.");
-            }
-
+            family = Lexer.Current.Text == "sci" ? "ssocks" : Lexer.Current.Text;
             Lexer.Advance();
         }
 
-        string address = ipv6 ? TakeIpv6() : TakeIpv4();
+        string address = family == "ipv6" ? TakeIpv6() : TakeIpv4();
         Expect(':');
-        int port = TakeInteger("port", 1, 65535);
-        Expect(';');
-        return new AddressSyntax(ipv6, address, port, position);
+        string port = Lexer.Current.Text;
+        TakeInteger("port", 1, 65535);
+        return new AddressSyntax(family, address, port, position);
     }
 
     private string TakeIpv4()
     {
-        SourcePosition position = Lexer.Position;
-        if (Lexer.Current.IsPunctuation('['))
+        Token token = Lexer.Current;
+        if (token.IsPunctuation('['))
         {
             throw new ConfigurationException(
-                position, "an IPv6 address needs the word ipv6: address ipv6 [ADDRESS]:PORT.");
+                Lexer.Position, "an IPv6 address needs the word ipv6: address ipv6 [ADDRESS]:PORT.");
         }
 
-        string text = TakeValue("IPv4 address").Text;
-        return TryParseIpv4(text, out string address)
-            ? address
-            : throw new ConfigurationException(
-                position,
-                $"'{OptionReader.Shorten(text)}' is no IPv4 address; write four numbers of [0..255] with dots between "
+        if (token.Kind is TokenKind.Word or TokenKind.Quoted or TokenKind.Integer)
+        {
+            throw new ConfigurationException(
+                Lexer.Position,
+                $"'{Shorten(token.Text)}' is no IPv4 address; write four numbers of [0..255] with dots between "
                 + "them and a port, such as 172.30.2.11:7788. Host names are not resolved.");
-    }
-
-    private static bool TryParseIpv4(string text, out string address)
-    {
-        address = "";
-        Span<int> groups = stackalloc int[4];
-        string[] parts = text.Length > 15 ? [] : text.Split('.');
-        if (parts.Length != 4)
-        {
-            return false;
         }
 
-        for (int i = 0; i < 4; i++)
-        {
-            if (parts[i].Length is 0 or > 3
-                || !int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out groups[i])
-                || groups[i] > 255)
-            {
-                return false;
-            }
-        }
-
-        address = string.Create(CultureInfo.InvariantCulture, $"{groups[0]}.{groups[1]}.{groups[2]}.{groups[3]}");
-        return true;
+        return token.Kind == TokenKind.Ipv4 ? TakeToken() : throw Unexpected("ipv4 | ipv6 | IPv4 address");
     }
 
     private string TakeIpv6()
@@ -85,17 +52,19 @@ internal sealed class AddressParser(Lexer lexer, ConfigurationSyntax syntax) : P
         string inside = Lexer.TakeBracketed();
         int scopeAt = inside.IndexOf('%', StringComparison.Ordinal);
         string bare = scopeAt < 0 ? inside : inside[..scopeAt];
-        string scope = scopeAt < 0 ? "" : inside[scopeAt..];
-        bool valid = bare.Contains(':', StringComparison.Ordinal)
-            && IPAddress.TryParse(bare, out IPAddress? parsed)
-            && parsed.AddressFamily == AddressFamily.InterNetworkV6
-            && (scope.Length == 0
-                || (scope.Length is > 1 and <= 16 && scope.AsSpan(1).IndexOfAnyExcept(ScopeCharacters) < 0));
+        bool valid = bare.AsSpan().Count(':') >= 2
+            && !bare.Contains(":::", StringComparison.Ordinal)
+            && !bare.AsSpan().ContainsAnyExcept(AddressCharacters)
+            && (scopeAt < 0
+                || (inside.Length > scopeAt + 1 && !inside.AsSpan(scopeAt + 1).ContainsAnyExcept(ScopeCharacters)));
         return valid
-            ? bare + scope
+            ? inside
             : throw new ConfigurationException(
-                position, $"'{OptionReader.Shorten(inside)}' is no IPv6 address; write address ipv6 [ADDRESS]:PORT.");
+                position, $"'{Shorten(inside)}' is no IPv6 address; write address ipv6 [ADDRESS]:PORT.");
     }
+
+    private static readonly System.Buffers.SearchValues<char> AddressCharacters =
+        System.Buffers.SearchValues.Create("0123456789abcdefABCDEF:.");
 
     private static readonly System.Buffers.SearchValues<char> ScopeCharacters = System.Buffers.SearchValues.Create(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");

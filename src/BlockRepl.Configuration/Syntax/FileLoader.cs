@@ -9,7 +9,7 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
     private const int DeepestInclude = 32;
 
     private readonly HashSet<string> _read = new(StringComparer.Ordinal);
-    private readonly List<(string Directory, SourcePosition Position)> _resDirectories = [];
+    private readonly List<PlacedText> _resPatterns = [];
     private int _depth;
     private int _characters;
 
@@ -32,17 +32,18 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
     /// </summary>
     private void LoadFilesWithoutResSuffix()
     {
-        foreach ((string directory, SourcePosition position) in _resDirectories.ToArray())
+        foreach (PlacedText pattern in _resPatterns.ToArray())
         {
-            foreach (string path in Match(directory, "*.conf"))
+            string other = Path.ChangeExtension(pattern.Text, ".conf");
+            foreach (string path in Match(other, pattern.Position))
             {
                 int before = syntax.Resources.Count;
-                LoadIfNew(path, new PlacedText(path, position), mustExist: false);
+                LoadIfNew(path, pattern, mustExist: false);
                 if (syntax.Resources.Count > before)
                 {
                     syntax.Warnings.Add(
-                        $"{position}: {path} is not included here (only *.res is), but was read because no other file "
-                        + "has a resource. Rename it to end in .res, or add an include for it.");
+                        $"{pattern.Position}: {path} is not included here (only *.res is), but was read because no "
+                        + "other file has a resource. Rename it to end in .res, or add an include for it.");
                 }
             }
         }
@@ -77,38 +78,52 @@ internal sealed class FileLoader(IConfigurationFiles files, ConfigurationSyntax 
         string path = pattern.Text.StartsWith('/') || directory.Length == 0
             ? pattern.Text
             : $"{directory}/{pattern.Text}";
-        string target = DirectoryOf(path);
-        string name = path[(path.LastIndexOf('/') + 1)..];
-        if (GlobPattern.HasWildcards(target))
-        {
-            throw new ConfigurationException(
-                pattern.Position,
-                $"include \"{OptionReader.Shorten(pattern.Text)}\": wildcards are supported in the file's name only, "
-                + "not in a directory's.");
-        }
-
-        if (!GlobPattern.HasWildcards(name))
+        if (!GlobPattern.HasWildcards(path))
         {
             LoadIfNew(path, pattern, mustExist: true);
             return;
         }
 
-        if (name.EndsWith(".res", StringComparison.Ordinal))
+        if (path.EndsWith(".res", StringComparison.Ordinal))
         {
-            _resDirectories.Add((target, pattern.Position));
+            _resPatterns.Add(new PlacedText(path, pattern.Position));
         }
 
-        foreach (string match in Match(target, name))
+        foreach (string match in Match(path, pattern.Position))
         {
             LoadIfNew(match, pattern, mustExist: false);
         }
     }
 
-    private IEnumerable<string> Match(string directory, string pattern) =>
-        files.List(directory.Length == 0 ? "." : directory)
-            .Where(name => GlobPattern.IsMatch(pattern, name))
-            .Order(StringComparer.Ordinal)
-            .Select(name => directory.Length == 0 ? name : $"{directory}/{name}");
+    /// <summary>The files that a pattern means, sorted; wildcards may be in any part of the path.</summary>
+    private IEnumerable<string> Match(string pattern, SourcePosition position)
+    {
+        string[] parts = pattern.Split('/');
+        List<string> found = [""];
+        for (int i = 0; i < parts.Length; i++)
+        {
+            bool last = i == parts.Length - 1;
+            string separator = i == 0 ? "" : "/";
+            found = [.. found.SelectMany(start => !last && !GlobPattern.HasWildcards(parts[i])
+                ? [start + separator + parts[i]]
+                : Names(start + separator, last)
+                    .Where(name => GlobPattern.IsMatch(parts[i], name))
+                    .Select(name => start + separator + name))];
+            if (found.Count > ConfigurationLimits.Files)
+            {
+                throw new ConfigurationException(
+                    position, $"the pattern means more than {ConfigurationLimits.Files} files or directories.");
+            }
+        }
+
+        return found.Order(StringComparer.Ordinal);
+    }
+
+    private IReadOnlyList<string> Names(string directory, bool ofFiles)
+    {
+        string path = directory switch { "" => ".", "/" => "/", _ => directory[..^1] };
+        return ofFiles ? files.List(path) : files.Folders(path);
+    }
 
     private void LoadIfNew(string path, PlacedText include, bool mustExist)
     {

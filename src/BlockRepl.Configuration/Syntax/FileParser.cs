@@ -1,5 +1,3 @@
-using BlockRepl.Configuration.Options;
-
 namespace BlockRepl.Configuration.Syntax;
 
 /// <summary>The grammar's top level: include, global, common, resource and skip, in one file.</summary>
@@ -17,7 +15,7 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
             switch (word)
             {
                 case "include":
-                    PlacedText pattern = TakeValue("file name");
+                    PlacedText pattern = TakeString("file name");
                     Expect(';');
                     include(pattern);
                     break;
@@ -67,13 +65,7 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
         switch (name)
         {
             case "usage-count":
-                PlacedText value = TakeValue("yes | no | ask");
-                return value.Text is "yes" or "no" or "ask"
-                    ? settings
-                    : throw new ConfigurationException(
-                        value.Position,
-                        $"usage-count {OptionReader.Shorten(value.Text)}: must be one of yes, no, "
-                        + "ask (BlockRepl counts nothing).");
+                return settings with { UsageCount = TakeUsageCount() };
             case "minor-count":
                 return settings with { MinorCount = TakeInteger(name, 1, 255) };
             case "dialog-refresh":
@@ -83,11 +75,11 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
             case "udev-always-use-vnr":
                 return settings with { UdevAlwaysUseVolumeNumber = true };
             case "cmd-timeout-short":
-                return settings with { CommandTimeoutShortSeconds = TakeInteger(name, 0, 900) };
+                return settings with { GivenCommandTimeoutShortSeconds = TakeInteger(name, 0, 900) };
             case "cmd-timeout-medium":
-                return settings with { CommandTimeoutMediumSeconds = TakeInteger(name, 0, 900) };
+                return settings with { GivenCommandTimeoutMediumSeconds = TakeInteger(name, 0, 900) };
             case "cmd-timeout-long":
-                return settings with { CommandTimeoutLongSeconds = TakeInteger(name, 0, 900) };
+                return settings with { GivenCommandTimeoutLongSeconds = TakeInteger(name, 0, 900) };
             default:
                 throw Unknown(
                     position, name, "global option",
@@ -98,40 +90,37 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
         }
     }
 
+    private string TakeUsageCount() => Lexer.Current is { Kind: TokenKind.Word, Text: "yes" or "no" or "ask" }
+        ? TakeToken()
+        : throw new ConfigurationException(
+            Lexer.Position,
+            $"usage-count {Shorten(Lexer.Current.Text)}: must be one of yes, no, ask (BlockRepl counts nothing).");
+
     private void ParseCommon(SourcePosition position)
     {
-        if (Syntax.CommonAt is { } first)
+        if (Syntax.Common is { } first)
         {
-            ThrowConflict("section", "common", position, first);
+            ThrowConflict("section", "common", position, first.Position);
         }
 
-        Syntax.CommonAt = position;
-        Expect('{');
-        var parser = new SectionParser(Lexer, Syntax, "common", Syntax.Common);
-        while (!TryTake('}'))
+        Syntax.Common = new ResourceSyntax("common", position);
+        new ResourceParser(Lexer, Syntax, Syntax.Common).Parse();
+        if (Syntax.Common.Hosts is [var host, ..])
         {
-            SourcePosition at = Lexer.Position;
-            string word = TakeKeyword(SectionParser.OptionSectionNames);
-            if (!parser.TryParseOptionSection(word, at))
-            {
-                throw Unknown(at, word, "section of common", SectionParser.OptionSectionNames.Split(" | "));
-            }
+            throw new ConfigurationException(
+                host.Position, "common cannot have host sections; put them into the resources.");
         }
     }
 
     private void ParseResource(SourcePosition position)
     {
-        PlacedText name = TakeValue("resource name");
-        if (name.Text.Length == 0 || name.Text.AsSpan().ContainsAny("/\\ \t") || name.Text == "all"
-            || name.Text[0] == '-')
+        PlacedText name = TakeString("resource name");
+        if (name.Text.Length == 0)
         {
-            throw new ConfigurationException(
-                name.Position,
-                $"a resource cannot be called '{OptionReader.Shorten(name.Text)}': choose a name without '/', '\\' or "
-                + "blanks, not 'all', and not starting with '-'.");
+            throw new ConfigurationException(name.Position, "a resource needs a name.");
         }
 
-        if (Syntax.Resources.Find(known => known.Name == name.Text) is { } first)
+        if (Syntax.Find(name.Text) is { } first)
         {
             ThrowConflict("resource section", name.Text, position, first.Position);
         }
@@ -143,26 +132,25 @@ internal sealed class FileParser(Lexer lexer, ConfigurationSyntax syntax) : Pars
 
         var resource = new ResourceSyntax(name.Text, position);
         Syntax.Resources.Add(resource);
-        new SectionParser(Lexer, Syntax, name.Text, resource).ParseResourceBody(resource);
+        new ResourceParser(Lexer, Syntax, resource).Parse();
     }
 
-    /// <summary>Ignores a section; only its braces count.</summary>
+    /// <summary>Ignores a section, whatever is in it.</summary>
     private void Skip(SourcePosition position)
     {
-        if (Lexer.Current.Kind is TokenKind.Word or TokenKind.Quoted)
+        if (!Lexer.Current.IsPunctuation('{'))
         {
-            Lexer.Advance();
+            TakeString("[ some_text ] {");
         }
 
-        Expect('{');
-        for (int depth = 1; depth > 0; Lexer.Advance())
+        if (!Lexer.Current.IsPunctuation('{'))
         {
-            if (Lexer.Current.Kind == TokenKind.End)
-            {
-                throw new ConfigurationException(position, "the skip section that begins here has no closing '}'.");
-            }
+            throw Unexpected("{");
+        }
 
-            depth += Lexer.Current.IsPunctuation('{') ? 1 : Lexer.Current.IsPunctuation('}') ? -1 : 0;
+        if (!Lexer.TrySkipBlock())
+        {
+            throw new ConfigurationException(position, "the skip section that begins here has no closing '}'.");
         }
     }
 }

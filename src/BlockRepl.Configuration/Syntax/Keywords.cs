@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using BlockRepl.Configuration.Options;
 
 namespace BlockRepl.Configuration.Syntax;
 
@@ -16,6 +17,23 @@ internal static class Keywords
         "require-drbd-module-version-le", "require-drbd-module-version-lt",
         "require-drbd-module-version-eq", "require-drbd-module-version-ne", "rs-discard-granularity-alignment");
 
+    private static readonly FrozenSet<string> Reserved = FrozenSet.Create(
+        StringComparer.Ordinal,
+        [
+            "global", "common", "resource", "skip", "include", "on", "volume", "device", "disk", "meta-disk",
+            "flexible-meta-disk", "net", "startup", "options", "handlers", "syncer", "protocol", "proxy", "plugin",
+            "floating", "stacked-on-top-of", "ignore-on", "_this_host", "_remote_host", "address",
+            "alternate-link-address", "inside", "outside", "minor", "ipv4", "ipv6", "sdp", "ssocks", "sci", "yes", "no",
+            "ask", "usage-count", "minor-count", "dialog-refresh", "disable-ip-verification", "udev-always-use-vnr",
+            "cmd-timeout-short", "cmd-timeout-medium", "cmd-timeout-long", "discard-my-data",
+            .. Enum.GetValues<OptionSection>().SelectMany(OptionTable.Names),
+        ]);
+
+    /// <summary>
+    /// Whether a bare word has a meaning of its own, wherever it stands: a name that is equal must be quoted.
+    /// </summary>
+    public static bool IsReserved(string word) => Reserved.Contains(word);
+
     /// <summary>
     /// A sentence for a word that DRBD 8.4 does not have but others do; null if there is nothing to say.
     /// </summary>
@@ -23,9 +41,6 @@ internal static class Keywords
     {
         "discard-my-data" => "'discard-my-data' does not belong into the file, where it would throw data away at every "
             + "connect; give it once: blockrepl connect --discard-my-data RESOURCE.",
-        "proxy" => "'proxy' sections configure DRBD Proxy, which BlockRepl does not have; remove the section.",
-        "floating" => "'floating' sections are not supported; write an 'on HOST { ... }' section for each host.",
-        "stacked-on-top-of" => "stacked resources are not supported; remove this resource.",
         _ when OnlyDrbd9.Contains(word) =>
             $"'{word}' is of DRBD 9; BlockRepl reads the configuration of DRBD 8.4, which does not have it. Remove it.",
         _ => null,

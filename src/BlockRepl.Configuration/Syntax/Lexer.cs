@@ -48,6 +48,50 @@ internal sealed class Lexer
         return inside;
     }
 
+    /// <summary>
+    /// With <see cref="Current"/> at an opening brace: passes over everything up to its closing one; only braces,
+    /// comments and strings count. False if there is none.
+    /// </summary>
+    public bool TrySkipBlock()
+    {
+        for (int depth = 1; depth > 0; _position++)
+        {
+            SkipComment();
+            if (_position >= _text.Length)
+            {
+                return false;
+            }
+
+            char c = _text[_position];
+            if (c == '"')
+            {
+                SkipString();
+                continue;
+            }
+
+            depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+            _line += c == '\n' ? 1 : 0;
+        }
+
+        Advance();
+        return true;
+    }
+
+    /// <summary>To the second quote of a string, or before the end of a line that has none.</summary>
+    private void SkipString()
+    {
+        for (_position++; _position < _text.Length && _text[_position] != '"'; _position++)
+        {
+            if (_text[_position] == '\n')
+            {
+                _position--;
+                return;
+            }
+
+            _position += _text[_position] == '\\' ? 1 : 0;
+        }
+    }
+
     private Token Next()
     {
         SkipBlanks();
@@ -68,16 +112,9 @@ internal sealed class Lexer
 
     private void SkipBlanks()
     {
-        while (_position < _text.Length)
+        for (SkipComment(); _position < _text.Length; SkipComment())
         {
             char c = _text[_position];
-            if (c == '#')
-            {
-                int end = _text.IndexOf('\n', _position);
-                _position = end < 0 ? _text.Length : end;
-                continue;
-            }
-
             if (c is not (' ' or '\t' or '\r' or '\n'))
             {
                 return;
@@ -85,6 +122,16 @@ internal sealed class Lexer
 
             _line += c == '\n' ? 1 : 0;
             _position++;
+        }
+    }
+
+    /// <summary>Up to the end of the line, if a comment begins here.</summary>
+    private void SkipComment()
+    {
+        if (_position < _text.Length && _text[_position] == '#')
+        {
+            int end = _text.IndexOf('\n', _position);
+            _position = end < 0 ? _text.Length : end;
         }
     }
 
@@ -140,8 +187,29 @@ internal sealed class Lexer
                 + "characters; shorten it or put it into \"double quotes\".");
         }
 
-        return new Token(TokenKind.Word, _text[start.._position], _line);
+        string word = _text[start.._position];
+        return new Token(Classify(word), word, _line);
     }
+
+    private static TokenKind Classify(string word)
+    {
+        if (!char.IsAsciiDigit(word[0]))
+        {
+            return TokenKind.Word;
+        }
+
+        ReadOnlySpan<char> digits = word[^1] is 'M' or 'K' or 'G' or 's' ? word.AsSpan(0, word.Length - 1) : word;
+        if (digits.Length is > 0 and <= 8 && !digits.ContainsAnyExceptInRange('0', '9'))
+        {
+            return TokenKind.Integer;
+        }
+
+        string[] groups = word.Length > 15 ? [] : word.Split('.');
+        return groups.Length == 4 && Array.TrueForAll(groups, IsIpv4Group) ? TokenKind.Ipv4 : TokenKind.Word;
+    }
+
+    private static bool IsIpv4Group(string text) =>
+        text.Length is >= 1 and <= 3 && !text.AsSpan().ContainsAnyExceptInRange('0', '9');
 
     private static bool IsWordCharacter(char c) => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-';
 

@@ -4,7 +4,7 @@ using BlockRepl.Configuration.Options;
 
 namespace BlockRepl.Configuration.Syntax;
 
-/// <summary>What every part of the grammar needs: expecting tokens, reading values and option sections.</summary>
+/// <summary>What every part of the grammar needs: expecting tokens, taking values, and saying what is wrong.</summary>
 internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
 {
     protected Lexer Lexer { get; } = lexer;
@@ -30,45 +30,68 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
         return true;
     }
 
-    /// <summary>A keyword: a bare word.</summary>
-    protected string TakeKeyword(string expected)
+    protected string TakeToken()
     {
-        if (Lexer.Current.Kind != TokenKind.Word)
-        {
-            throw Unexpected(expected);
-        }
-
-        string word = Lexer.Current.Text;
+        string text = Lexer.Current.Text;
         Lexer.Advance();
-        return word;
+        return text;
     }
 
-    /// <summary>A value: a bare word, a number or a quoted string.</summary>
-    protected PlacedText TakeValue(string expected)
+    /// <summary>A keyword: a bare word.</summary>
+    protected string TakeKeyword(string expected) =>
+        Lexer.Current.Kind == TokenKind.Word ? TakeToken() : throw Unexpected(expected);
+
+    /// <summary>A name or path: a bare word that is no keyword and no number, or a quoted string.</summary>
+    protected PlacedText TakeString(string expected)
     {
-        if (Lexer.Current.Kind is not (TokenKind.Word or TokenKind.Quoted))
+        Token token = Lexer.Current;
+        if (token.Kind is not (TokenKind.Word or TokenKind.Quoted))
         {
             throw Unexpected(expected);
         }
 
-        var value = new PlacedText(Lexer.Current.Text, Lexer.Position);
+        if (token.Kind == TokenKind.Word && Keywords.IsReserved(token.Text))
+        {
+            throw new ConfigurationException(
+                Lexer.Position,
+                $"Parse error: '{expected}' expected,\n\tbut got '{token.Text}', which is a keyword. If it is meant, "
+                + $"quote it: \"{token.Text}\".");
+        }
+
+        var value = new PlacedText(token.Text, Lexer.Position);
         Lexer.Advance();
         return value;
     }
 
+    /// <summary>One or more names up to a punctuation character, which is left.</summary>
+    protected List<string> TakeNames(char end)
+    {
+        var names = new List<string>();
+        do
+        {
+            names.Add(TakeString($"host name' or '{end}").Text);
+            if (names.Count > ConfigurationLimits.Hosts)
+            {
+                throw new ConfigurationException(Lexer.Position, $"more than {ConfigurationLimits.Hosts} host names.");
+            }
+        }
+        while (!Lexer.Current.IsPunctuation(end));
+        return names;
+    }
+
     protected int TakeInteger(string what, int minimum, int maximum)
     {
-        if (Lexer.Current.Kind != TokenKind.Word)
+        if (Lexer.Current.Kind is not (TokenKind.Integer or TokenKind.Word))
         {
             throw Unexpected($"{what} ({minimum}..{maximum})");
         }
 
         string text = Lexer.Current.Text;
-        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value))
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+            || Lexer.Current.Kind != TokenKind.Integer)
         {
             throw new ConfigurationException(
-                Lexer.Position,
-                $"{what} '{OptionReader.Shorten(text)}' is not a whole number of [{minimum}..{maximum}].");
+                Lexer.Position, $"{what} '{Shorten(text)}' is not a whole number of [{minimum}..{maximum}].");
         }
 
         if (value < minimum || value > maximum)
@@ -79,65 +102,6 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
 
         Lexer.Advance();
         return value;
-    }
-
-    /// <summary>The body of an option section, from its opening brace on.</summary>
-    protected void ParseOptions(OptionSet options)
-    {
-        Expect('{');
-        while (!TryTake('}'))
-        {
-            SourcePosition position = Lexer.Position;
-            string name = TakeKeyword(options.Section.ToString().ToLowerInvariant() + " option' or '}");
-            OptionDefinition definition = OptionTable.Find(options.Section, name)
-                ?? throw Unknown(
-                    position, name, $"{SectionName(options.Section)} option", OptionTable.Names(options.Section));
-            ParseOptionValue(options, definition, position);
-        }
-    }
-
-    protected void ParseSyncer(OptionSections sections)
-    {
-        Expect('{');
-        while (!TryTake('}'))
-        {
-            SourcePosition position = Lexer.Position;
-            string name = TakeKeyword("syncer option' or '}");
-            if (!OptionTable.Syncer.TryGetValue(name, out OptionSection section))
-            {
-                throw Unknown(position, name, "option of the old syncer section", OptionTable.Syncer.Keys.Order());
-            }
-
-            OptionSet options = section switch
-            {
-                OptionSection.Disk => sections.Disk,
-                OptionSection.Net => sections.Net,
-                _ => sections.Options,
-            };
-            ParseOptionValue(options, OptionTable.Find(section, name)!, position);
-        }
-    }
-
-    protected void ParseOptionValue(OptionSet options, OptionDefinition definition, SourcePosition position)
-    {
-        string? text = null;
-        if (definition.Kind == OptionKind.Words)
-        {
-            var words = new List<string>();
-            while (!Lexer.Current.IsPunctuation(';'))
-            {
-                words.Add(TakeValue("host name").Text);
-            }
-
-            text = words.Count == 0 ? null : string.Join(' ', words);
-        }
-        else if (!Lexer.Current.IsPunctuation(';'))
-        {
-            text = TakeValue($"value of {definition.Name}").Text;
-        }
-
-        Expect(';');
-        options.Add(OptionReader.Read(definition, text, position, Syntax.Warnings));
     }
 
     /// <summary>An error that names what was wanted and what is there, in DRBD's shape.</summary>
@@ -151,12 +115,22 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
             Lexer.Position, $"Parse error: '{expected}' expected,\n\tbut got '{text}'{hint}");
     }
 
+    /// <summary>An error for a word where only certain words may stand: with the nearest of them, and all.</summary>
     protected static ConfigurationException Unknown(
-        SourcePosition position, string word, string what, IEnumerable<string> known)
+        SourcePosition position, string word, string what, IReadOnlyCollection<string> known)
     {
-        string? hint = Keywords.Explain(word);
+        if (Keywords.Explain(word) is { } explanation)
+        {
+            return new ConfigurationException(position, explanation);
+        }
+
+        string nearest = NearestWord.Find(word, known) is { } near ? $" Is '{near}' meant?" : "";
+        string elsewhere = OptionTable.SectionOf(word) is { } section
+            ? $" It is an option of {OptionTable.Title(section)} {{ }}."
+            : "";
         return new ConfigurationException(
-            position, hint ?? $"'{OptionReader.Shorten(word)}' is no {what}. Known are: {string.Join(", ", known)}.");
+            position,
+            $"'{Shorten(word)}' is no {what}.{nearest}{elsewhere} Known are: {string.Join(", ", known)}.");
     }
 
     [DoesNotReturn]
@@ -165,10 +139,15 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
             second,
             $"conflicting use of {what} '{key}' ...\n{first}: {what} '{key}' first used here. Remove one of them.");
 
-    private static string SectionName(OptionSection section) => section switch
+    /// <summary>Notes that something which may be there once is there.</summary>
+    protected static void Once(
+        Dictionary<string, SourcePosition> seen, string what, string key, SourcePosition position)
     {
-        OptionSection.Options => "resource",
-        OptionSection.Handlers => "handlers",
-        _ => section.ToString().ToLowerInvariant(),
-    };
+        if (!seen.TryAdd(key, position))
+        {
+            ThrowConflict(what, key, position, seen[key]);
+        }
+    }
+
+    protected static string Shorten(string text) => OptionReader.Shorten(text);
 }

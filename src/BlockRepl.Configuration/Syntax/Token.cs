@@ -5,8 +5,14 @@ internal enum TokenKind
 {
     End,
 
-    /// <summary>A bare word or number.</summary>
+    /// <summary>A bare word; perhaps a keyword.</summary>
     Word,
+
+    /// <summary>One to eight digits, perhaps with one of M, K, G, s. All other numbers are words.</summary>
+    Integer,
+
+    /// <summary>Four groups of one to three digits.</summary>
+    Ipv4,
 
     /// <summary>A string in quotes, already without them; never a keyword.</summary>
     Quoted,
