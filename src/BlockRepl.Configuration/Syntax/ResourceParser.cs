@@ -61,12 +61,11 @@ internal sealed class ResourceParser(Lexer lexer, ConfigurationSyntax syntax, Re
                 Once(resource.Seen, $"{word} section", $"{resource.Name}:{word}", position);
                 ParseOptions(word);
                 break;
-            case "device" or "meta-disk" or "flexible-meta-disk":
-                string key = word == "device" ? word : "meta-disk";
-                Once(resource.Seen, $"{key} statement", $"{resource.Name}:{key}", position);
+            case "device":
+                Once(resource.Seen, "device statement", $"{resource.Name}:device", position);
                 _volumes.ParseImplicit(word, position);
                 break;
-            case "disk":
+            case "disk" or "meta-disk" or "flexible-meta-disk":
                 _volumes.ParseImplicit(word, position);
                 break;
             case "volume":
