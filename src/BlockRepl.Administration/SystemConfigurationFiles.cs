@@ -1,3 +1,4 @@
+using BlockRepl.Administration.Tools;
 using BlockRepl.Configuration;
 
 namespace BlockRepl.Administration;
@@ -53,5 +54,6 @@ public sealed class SystemConfigurationFiles : IConfigurationFiles
     /// <summary>Reads a node's configuration from disk.</summary>
     /// <exception cref="ConfigurationException">It cannot be used.</exception>
     public static NodeConfiguration Read(NodeLocation location) =>
-        DrbdConfiguration.Read(location.ConfigPath, new SystemConfigurationFiles()).ForNode(location.Node);
+        DrbdConfiguration.Read(location.ConfigPath, new SystemConfigurationFiles()).ForNode(
+            location.Node, OwnAddress.Has);
 }

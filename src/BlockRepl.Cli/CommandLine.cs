@@ -1,5 +1,6 @@
 using System.CommandLine;
 using BlockRepl.Administration;
+using BlockRepl.Administration.Tools;
 using BlockRepl.Cli.Offline;
 
 namespace BlockRepl.Cli;
@@ -23,6 +24,11 @@ internal static class CommandLine
         AddQueries(root, daemon, offline);
         offline.AddTo(root);
         root.Subcommands.Add(new Command("sbd", SbdCommand.Description));
+        foreach (string tool in ToolProgram.Names)
+        {
+            root.Subcommands.Add(new Command(tool, "The program of this name, which talks to the daemon faster"));
+        }
+
         return root;
     }
 

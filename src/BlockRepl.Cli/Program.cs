@@ -1,5 +1,7 @@
 using System.CommandLine;
 using BlockRepl.Administration;
+using BlockRepl.Administration.Tools;
+using BlockRepl.Cli.Tools;
 
 namespace BlockRepl.Cli;
 
@@ -15,6 +17,11 @@ internal static class Program
         if (arguments is ["sbd", ..])
         {
             return SbdCommand.RunAsync(arguments[1..]);
+        }
+
+        if (arguments is [{ } tool, ..] && ToolProgram.Knows(tool))
+        {
+            return OwnProcess.RunAsync(arguments, terminal, Environment.GetEnvironmentVariable);
         }
 
         ParseResult parsed = CommandLine.Build(terminal).Parse(arguments);

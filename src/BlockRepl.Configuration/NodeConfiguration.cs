@@ -88,7 +88,22 @@ public sealed record ResourceConfiguration
 
     /// <summary>cpu-mask as given, hexadecimal; empty = all.</summary>
     public string CpuMask { get; init; } = "";
+
+    /// <summary>What net { } says, in the order in which DRBD's tools hand it on.</summary>
+    public IReadOnlyList<OptionText> NetTexts { get; init; } = [];
+
+    /// <summary>The same of options { }.</summary>
+    public IReadOnlyList<OptionText> OptionTexts { get; init; } = [];
+
+    /// <summary>The same of startup { }.</summary>
+    public IReadOnlyList<OptionText> StartupTexts { get; init; } = [];
 }
+
+/// <summary>An option as it is written.</summary>
+/// <param name="Text">Its value as in the file, yes or no for a flag.</param>
+/// <param name="InScale">A number in the option's scale, with the scale's letter; else as the text.</param>
+/// <param name="IsText">Whether it is free text, which is quoted.</param>
+public readonly record struct OptionText(string Name, string Text, string InScale, bool IsText);
 
 /// <summary>Where a volume is on this node.</summary>
 /// <param name="Number">0..65535.</param>
@@ -108,7 +123,11 @@ public sealed record VolumeConfiguration(
     MetaDataKind MetaDataKind,
     string MetaDiskPath,
     int MetaDiskIndex,
-    SourcePosition Position);
+    SourcePosition Position)
+{
+    /// <summary>What disk { } says for it, in the order in which DRBD's tools hand it on.</summary>
+    public IReadOnlyList<OptionText> DiskTexts { get; init; } = [];
+}
 
 /// <summary>A host's names and its address for this resource.</summary>
 /// <param name="Names">The names after 'on'; at least one.</param>

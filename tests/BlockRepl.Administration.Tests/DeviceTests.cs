@@ -49,7 +49,7 @@ public sealed class DeviceTests : IAsyncDisposable
         Assert.Equal(2, _frontEnd.Nodes["r1/1"].Options.Minor);
 
         Assert.Equal(0, (await _node.AskAsync("secondary", "r1")).ExitCode);
-        Assert.Empty(Directory.GetFileSystemEntries(DeviceDirectory));
+        Assert.Equal(Unserved("drbd0", "drbd1", "drbd2"), Entries());
         Assert.All(_frontEnd.Nodes.Values, node => Assert.False(File.Exists(node.Path)));
         Assert.All(_frontEnd.Nodes.Values, node => Assert.False(node.WasForced));
     }
@@ -103,7 +103,7 @@ public sealed class DeviceTests : IAsyncDisposable
 
         _frontEnd.Nodes["r1/1"].IsHeld = false;
         Assert.Equal(0, (await _node.AskAsync(command, "r1")).ExitCode);
-        Assert.Empty(Directory.GetFileSystemEntries(DeviceDirectory));
+        Assert.Equal(command == "down" ? Unserved("drbd0") : Unserved("drbd0", "drbd1", "drbd2"), Entries());
     }
 
     [Fact]
@@ -128,7 +128,7 @@ public sealed class DeviceTests : IAsyncDisposable
         Assert.Equal(11, reply.ExitCode);
         Assert.Contains("no device for r1/1 today. The resource is Secondary again.", Assert.Single(reply.Messages));
         Assert.Equal(Role.Secondary, (await _node.Resources.All["r1"].GetStatusAsync())[0].Role);
-        Assert.Empty(Directory.GetFileSystemEntries(DeviceDirectory));
+        Assert.Equal(Unserved("drbd0", "drbd1", "drbd2"), Entries());
     }
 
     [Fact]
@@ -142,7 +142,7 @@ public sealed class DeviceTests : IAsyncDisposable
 
         Assert.Contains($"{Link("drbd1")} exists already (a link to /dev/null)", Assert.Single(reply.Messages));
         Assert.Equal("/dev/null", new FileInfo(Link("drbd1")).LinkTarget);
-        Assert.Equal([Link("drbd1")], Directory.GetFileSystemEntries(DeviceDirectory));
+        Assert.Equal(["drbd1", .. Unserved("drbd0", "drbd2")], Entries());
         Assert.All(_frontEnd.Nodes.Values, node => Assert.False(File.Exists(node.Path)));
     }
 
@@ -156,7 +156,7 @@ public sealed class DeviceTests : IAsyncDisposable
         Assert.Empty(_frontEnd.Nodes);
 
         resource.Change(status => status with { SizeSectors = 1000 });
-        await EventuallyAsync(() => File.Exists(Link("drbd2")));
+        await EventuallyAsync(() => new FileInfo(Link("drbd2")).LinkTarget is not null);
         resource.Change(status => status with { SizeSectors = 2000 });
         await EventuallyAsync(() => _frontEnd.Nodes["r1/1"].Resizes == 1);
         resource.Change(status => status with { OutOfSyncKiB = 4 });
@@ -185,6 +185,24 @@ public sealed class DeviceTests : IAsyncDisposable
         Assert.Equal([Link("drbd2")], Directory.GetFileSystemEntries(DeviceDirectory));
         Assert.False(File.Exists(RecordPath));
         File.Delete(Link("drbd2"));
+    }
+
+    [Fact]
+    public async Task The_name_is_there_before_the_device_and_cannot_be_opened()
+    {
+        if (!Environment.IsPrivilegedProcess)
+        {
+            Assert.Skip("needs root: it makes device nodes");
+        }
+
+        await _node.AskAsync("new-resource", "r0");
+        Assert.Equal(["drbd0"], Entries());
+        Assert.Equal(0, Mono.Unix.Native.Syscall.lstat(Link("drbd0"), out Mono.Unix.Native.Stat found));
+        Assert.Equal(
+            Mono.Unix.Native.FilePermissions.S_IFBLK, found.st_mode & Mono.Unix.Native.FilePermissions.S_IFMT);
+        Assert.Throws<IOException>(() => File.OpenRead(Link("drbd0")));
+        await _node.AskAsync("del-resource", "r0");
+        Assert.Empty(Entries());
     }
 
     [Theory]
@@ -220,6 +238,16 @@ public sealed class DeviceTests : IAsyncDisposable
 
     private DeviceSetup Setup() =>
         new(_frontEnd, new DeviceLinks(DeviceDirectory, RecordPath), Path.Combine(_directory.FullName, "state"));
+
+    /// <summary>What is in the device directory: devices without one behind them last.</summary>
+    private string[] Entries() =>
+    [
+        .. Directory.GetFileSystemEntries(DeviceDirectory).Select(path => Path.GetFileName(path))
+            .OrderBy(name => new FileInfo(Link(name)).LinkTarget is null).ThenBy(name => name),
+    ];
+
+    /// <summary>Only root can make them.</summary>
+    private static string[] Unserved(params string[] names) => Environment.IsPrivilegedProcess ? names : [];
 
     private string Link(string name) => Path.Combine(DeviceDirectory, name);
 

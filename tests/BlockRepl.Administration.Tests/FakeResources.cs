@@ -87,6 +87,11 @@ internal sealed class FakeResource : IRunningResource
         Changed?.Invoke(_volumes);
     }
 
+    /// <summary>The configuration that was taken over last.</summary>
+    public ResourceConfiguration? Adopted { get; private set; }
+
+    public void Adopt(ResourceConfiguration configuration, GlobalSettings global) => Adopted = configuration;
+
     public Task<CommandResult> AttachAsync(int volume)
     {
         if (AttachRefusal is { } refusal)
@@ -123,6 +128,12 @@ internal sealed class FakeResource : IRunningResource
                     Connection = ConnectionState.WFConnection,
                     Protocol = ReplicationProtocol.C,
                 });
+                break;
+            case AdminCommand.Disconnect:
+                Change(status => status with { Connection = ConnectionState.StandAlone, Protocol = null });
+                break;
+            case AdminCommand.Detach detach:
+                Change(status => status.Volume == detach.Volume ? status with { Disk = DiskState.Diskless } : status);
                 break;
             case AdminCommand.SetRole role:
                 Change(status => status with { Role = role.Primary ? Role.Primary : Role.Secondary });

@@ -127,13 +127,16 @@ public sealed class OfflineTests
 
     private static string Drbdmeta(string path, string command)
     {
-        var start = new ProcessStartInfo("drbdmeta") { RedirectStandardOutput = true, RedirectStandardError = true };
+        // Debian's, not the one of ours that is beside this program.
+        var start = new ProcessStartInfo("/usr/sbin/drbdmeta")
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true,
+        };
         foreach (string argument in new[] { "--force", "-", "v08", path, "internal", command })
         {
             start.ArgumentList.Add(argument);
         }
 
-        start.Environment["PATH"] += ":/usr/sbin:/sbin";
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text;
 using BlockRepl.Administration.Control;
@@ -37,11 +38,12 @@ internal sealed class TestNode : IAsyncDisposable
         string path = Path.Combine(_directory.FullName, "drbd.conf");
         File.WriteAllText(path, configuration);
         Location = new NodeLocation { ConfigPath = path, Node = "a", RunDirectory = _directory.FullName };
-        Node = new Node(Location, Resources, NullLogger<Node>.Instance);
+        Node = new Node(Location, Resources, Events, NullLogger<Node>.Instance);
         Dispatcher = new CommandDispatcher(Node, Time, NullLogger<CommandDispatcher>.Instance);
         var succession = new Succession(
             Node, new SystemdNotifier(NullLogger<SystemdNotifier>.Instance), NullLogger<Succession>.Instance);
-        _server = new ControlServer(Location, Dispatcher, succession, NullLogger<ControlServer>.Instance);
+        var tools = new ToolRunner(Node, Dispatcher, Time, NullLogger<ToolRunner>.Instance);
+        _server = new ControlServer(Location, Dispatcher, tools, succession, NullLogger<ControlServer>.Instance);
     }
 
     public NodeLocation Location { get; }
@@ -51,6 +53,8 @@ internal sealed class TestNode : IAsyncDisposable
     public ManualTime Time { get; } = new();
 
     public Node Node { get; }
+
+    public NodeEvents Events { get; } = new();
 
     public CommandDispatcher Dispatcher { get; }
 
@@ -77,6 +81,26 @@ internal sealed class TestNode : IAsyncDisposable
             [.. arguments, "--config", Location.ConfigPath, "--node", "a", "--run-dir", Location.RunDirectory],
             new Terminal(output, errors, input));
         return (exit, output.ToString(), errors.ToString());
+    }
+
+    /// <summary>Runs drbdadm or drbdsetup, the native client, as a shell would.</summary>
+    public async Task<(int Exit, string Output, string Errors)> ToolAsync(string program, params string[] arguments)
+    {
+        using Process process = StartTool(program, arguments);
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output, await errors);
+    }
+
+    public Process StartTool(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments)
+        {
+            RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
+        };
+        start.Environment["BLOCKREPL_RUN_DIR"] = Location.RunDirectory;
+        return Process.Start(start)!;
     }
 
     public Task<ControlReply> AskAsync(string command, string target = "all") =>

@@ -35,7 +35,7 @@ public sealed partial class DeviceTests
 
         Tool.Run("e2fsck", "-fn", nodes.Left.Device).OrThrow();
         nodes.Left.Command("secondary", "r0");
-        Assert.False(File.Exists(nodes.Left.Device));
+        Assert.Throws<IOException>(() => File.OpenRead(nodes.Left.Device));
         nodes.Right.Command("primary", "r0");
         Tool.Run("e2fsck", "-fn", nodes.Right.Device).OrThrow();
         using (var files = new MountedFileSystem(nodes.Right))

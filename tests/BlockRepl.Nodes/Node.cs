@@ -25,6 +25,7 @@ public sealed class Node : IDisposable
         _networkNamespace = networkNamespace;
         Name = name;
         Folder = folder;
+        DeviceDirectory = Path.Combine(folder, "dev");
         DiskPath = diskPath;
         Port = port;
         _configuration = configuration;
@@ -49,7 +50,7 @@ public sealed class Node : IDisposable
     public string FrontEnd { get; set; } = "none";
 
     /// <summary>Where the node's names for its devices are: both nodes are on one machine.</summary>
-    public string DeviceDirectory => Path.Combine(Folder, "dev");
+    public string DeviceDirectory { get; set; }
 
     /// <summary>The name under which people mount the volume while the node is Primary.</summary>
     public string Device => Path.Combine(DeviceDirectory, "drbd0");
@@ -131,6 +132,16 @@ public sealed class Node : IDisposable
     /// Runs a command of blockrepl; the resource's name is appended for those that need one by the caller.
     /// </summary>
     public ToolResult Try(params string[] command) => Tool.Run(Programs.Commands, Options(command));
+
+    /// <summary>What tells drbdadm, drbdsetup and drbdmeta which node is meant.</summary>
+    public IReadOnlyList<string> ToolEnvironment =>
+    [
+        $"BLOCKREPL_CONFIG={_configuration}", $"BLOCKREPL_NODE={Name}", $"BLOCKREPL_RUN_DIR={RunDirectory}",
+    ];
+
+    /// <summary>Runs a command line of drbdadm, drbdsetup or drbdmeta.</summary>
+    public ToolResult Run(string program, params string[] arguments) => Tool.Run(
+        "/usr/bin/env", [.. ToolEnvironment, Path.Combine(Programs.Tools, program), .. arguments]);
 
     /// <exception cref="InvalidOperationException">The command was refused; the message has its words and the daemon's
     /// log.</exception>

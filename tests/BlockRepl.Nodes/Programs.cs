@@ -10,6 +10,10 @@ public static class Programs
 
     public static string Commands { get; } = Find("BlockRepl.Cli", "blockrepl");
 
+    /// <summary>The folder of drbdadm, drbdsetup and drbdmeta: they are beside the program that they fall back
+    /// to.</summary>
+    public static string Tools { get; } = Path.GetDirectoryName(Commands)!;
+
     /// <summary>The folder that holds BlockRepl.sln.</summary>
     public static string RepositoryRoot { get; } = FindRoot();
 

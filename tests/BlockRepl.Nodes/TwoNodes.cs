@@ -134,7 +134,7 @@ public sealed class TwoNodes : IDisposable
         resource {{Options.Resource}} {
             net { {{Options.Net}} }
             disk { {{Options.Disk}} }
-            device /dev/drbd0;
+            device /dev/drbd{{Options.Minor}};
         {{OnSection(Left)}}
         {{OnSection(Right)}}
         }

@@ -5,6 +5,8 @@ public sealed record TwoNodesOptions
 {
     public string Resource { get; init; } = "r0";
 
+    public int Minor { get; init; }
+
     public long DiskBytes { get; init; } = 64 << 20;
 
     /// <summary>Options of the net section; they come in addition to short time-outs.</summary>

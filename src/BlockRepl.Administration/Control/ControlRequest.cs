@@ -13,6 +13,17 @@ public sealed record ControlRequest
     /// </summary>
     public string Target { get; set; } = "all";
 
+    /// <summary>
+    /// What refusals name, where the user did not write <see cref="Target"/>: drbdsetup's minor, for example.
+    /// </summary>
+    public string? CalledAs { get; init; }
+
+    /// <summary>The configuration that counts for a resource that is started; null: the daemon's.</summary>
+    public string? Config { get; init; }
+
+    /// <summary>run: the command line; everything else is left out then.</summary>
+    public ToolRequest? Run { get; init; }
+
     public bool Force { get; init; }
 
     public bool DiscardMyData { get; init; }

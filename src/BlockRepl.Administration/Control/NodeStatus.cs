@@ -11,6 +11,19 @@ public sealed record NodeStatus
     public required int ProcessId { get; init; }
 
     public required IReadOnlyList<VolumeReport> Volumes { get; init; }
+
+    /// <summary>Where the volumes' resources replicate to.</summary>
+    public IReadOnlyList<ResourceReport> Resources { get; init; } = [];
+}
+
+/// <summary>One resource. Addresses as drbdsetup writes them: <c>ipv4:192.0.2.1:7788</c>,
+/// <c>ipv6:[2001:db8::1]:7788</c>.</summary>
+public sealed record ResourceReport
+{
+    public required string Resource { get; init; }
+    public required string LocalAddress { get; init; }
+    public required string PeerAddress { get; init; }
+    public required string PeerNode { get; init; }
 }
 
 /// <summary>
@@ -38,6 +51,9 @@ public sealed record VolumeReport
     public bool PausedByPeer { get; init; }
     public bool PausedByUser { get; init; }
     public bool ActivityLogSuspended { get; init; }
+
+    /// <summary>The fifth flag of /proc/drbd: why requests wait; "-" if they do not.</summary>
+    public string Blocked { get; init; } = "-";
     public ulong SizeSectors { get; init; }
     public ulong SentKiB { get; init; }
     public ulong ReceivedKiB { get; init; }
@@ -75,6 +91,7 @@ public sealed record VolumeReport
         PausedByPeer = status.PausedByPeer,
         PausedByUser = status.PausedByUser,
         ActivityLogSuspended = status.ActivityLogSuspended,
+        Blocked = status.Blocked.ToString(),
         SizeSectors = status.SizeSectors,
         SentKiB = status.SentKiB,
         ReceivedKiB = status.ReceivedKiB,

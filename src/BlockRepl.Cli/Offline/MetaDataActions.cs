@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using BlockRepl.Administration;
+using BlockRepl.Administration.Tools;
 using BlockRepl.Core.MetaData;
 using BlockRepl.Core.State;
 
@@ -62,7 +63,7 @@ internal sealed class MetaDataActions(Terminal terminal)
         {
             terminal.Errors.WriteLine(
                 $"{name}: the meta data are of a disk that was in use, so the bitmap may lack what the activity log "
-                + $"names. Run 'blockrepl apply-al {name}' first, or dump them as they are with --force.");
+                + "names. Run apply-al first, or dump them as they are with --force.");
             return ExitCodes.CannotExecute;
         }
 
@@ -123,16 +124,13 @@ internal sealed class MetaDataActions(Terminal terminal)
 
         SuperBlock found = superBlock!;
         TextWriter output = terminal.Output;
-        output.WriteLine($"current   {found.Uuids.Current:X16}");
-        output.WriteLine($"bitmap    {found.Uuids.Bitmap:X16}");
-        output.WriteLine($"history 1 {found.Uuids.History1:X16}");
-        output.WriteLine($"history 2 {found.Uuids.History2:X16}");
         string role = found.Flags.HasFlag(SuperBlockFlags.PrimaryIndicator) ? "Primary" : "Secondary";
         string connection = found.Flags.HasFlag(SuperBlockFlags.ConnectedIndicator) ? "Connected" : "StandAlone";
-        output.WriteLine($"flags: {role}, {connection}, {found.DiskStates().Disk}"
+        output.WriteLine(GenerationPages.Of(
+            found.Uuids, $"{role}, {connection}, {found.DiskStates().Disk}"
             + (found.Flags.HasFlag(SuperBlockFlags.FullSync) ? ", full sync" : "")
             + (found.Flags.HasFlag(SuperBlockFlags.CrashedPrimary) ? ", crashed Primary" : "")
-            + (found.Flags.HasFlag(SuperBlockFlags.PeerOutDated) ? ", peer outdated" : ""));
+            + (found.Flags.HasFlag(SuperBlockFlags.PeerOutDated) ? ", peer outdated" : "")));
         output.WriteLine($"meta-data: {(found.NeedsReplay ? "need apply-al" : "clean")}");
         output.WriteLine(found.SizeSectors == 0
             ? "zero size device -- never seen peer yet?"

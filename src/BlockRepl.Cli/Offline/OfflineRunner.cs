@@ -27,11 +27,11 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
                 await terminal.Errors.WriteLineAsync(remark);
             }
 
-            HashSet<string> attached = await AttachedAsync(location, cancellation);
+            HashSet<int> attached = await AttachedAsync(location, cancellation);
             int highest = 0;
             foreach ((string name, VolumeConfiguration volume) in Select(configuration, target))
             {
-                highest = Math.Max(highest, RunOn(name, volume, attached.Contains(name), readOnly, action));
+                highest = Math.Max(highest, RunOn(name, volume, attached.Contains(volume.Minor), readOnly, action));
                 if (highest >= ExitCodes.CannotExecute)
                 {
                     break;
@@ -51,6 +51,13 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
             return ExitCodes.Usage;
         }
     }
+
+    /// <summary>As above, for one volume that the command line describes.</summary>
+    public async Task<int> RunAsync(
+        NodeLocation location, string name, VolumeConfiguration volume, bool readOnly, VolumeAction action,
+        CancellationToken cancellation) =>
+        RunOn(
+            name, volume, (await AttachedAsync(location, cancellation)).Contains(volume.Minor), readOnly, action);
 
     private int RunOn(string name, VolumeConfiguration volume, bool attached, bool readOnly, VolumeAction action)
     {
@@ -103,8 +110,8 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
             : throw new TargetException($"{target}: the resource {parts[0]} has no such volume.");
     }
 
-    /// <summary>The volumes whose disk the daemon has attached.</summary>
-    private static async Task<HashSet<string>> AttachedAsync(NodeLocation location, CancellationToken cancellation)
+    /// <summary>The minors of the volumes whose disk the daemon has attached.</summary>
+    private static async Task<HashSet<int>> AttachedAsync(NodeLocation location, CancellationToken cancellation)
     {
         try
         {
@@ -114,7 +121,7 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
             [
                 .. (reply.Status?.Volumes ?? [])
                     .Where(volume => volume.Disk != "Diskless")
-                    .Select(volume => volume.NbdExport),
+                    .Select(volume => volume.Minor),
             ];
         }
         catch (ControlException)

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace BlockRepl.Configuration.Options;
 
 /// <summary>One option as it was given.</summary>
@@ -8,6 +10,14 @@ namespace BlockRepl.Configuration.Options;
 internal sealed record OptionValue(OptionDefinition Definition, string Text, long Number, SourcePosition Position)
 {
     public string Name => Definition.KeptAs ?? Definition.Name;
+
+    /// <summary>A number with its scale's letter; everything else as it is written.</summary>
+    public string InScale => Definition.Kind != OptionKind.Number ? Text : Definition.Scale switch
+    {
+        512 => string.Create(CultureInfo.InvariantCulture, $"{Number}s"),
+        1024 => string.Create(CultureInfo.InvariantCulture, $"{Number}k"),
+        _ => Number.ToString(CultureInfo.InvariantCulture),
+    };
 }
 
 /// <summary>

@@ -34,14 +34,16 @@ internal sealed class ResourceResolver(ConfigurationSyntax syntax, NodeView view
 
         foreach (VolumeSyntax volume in _own.Volumes.All.Values)
         {
-            volumes.Add(ResolveVolume(volume));
+            OptionSet diskSet = Evaluate(view.DiskOptions(volume));
+            volumes.Add(ResolveVolume(volume) with { DiskTexts = Texts(diskSet) });
             DiskOptions disk = new DiskOptionsBuilder(syntax, _resource, _own, volume.Number, warnings)
-                .Build(Evaluate(view.DiskOptions(volume)));
+                .Build(diskSet);
             volumeOptions.Add(
                 new VolumeOptions { Number = volume.Number, Minor = volume.Device!.Minor, Disk = disk });
         }
 
-        NetOptions net = new NetOptionsBuilder(_resource, Evaluate(view.Sections.Net), _own, peer).Build();
+        OptionSet netSet = Evaluate(view.Sections.Net);
+        NetOptions net = new NetOptionsBuilder(_resource, netSet, _own, peer).Build();
         CheckRules(net, volumeOptions);
         return new ResourceConfiguration
         {
@@ -53,6 +55,9 @@ internal sealed class ResourceResolver(ConfigurationSyntax syntax, NodeView view
             Handlers = ResolveHandlers(),
             Startup = ResolveStartup(),
             CpuMask = options.Text("cpu-mask") ?? "",
+            NetTexts = Texts(netSet),
+            OptionTexts = Texts(options),
+            StartupTexts = Texts(view.Sections.Startup),
             Options = new ResourceOptions
             {
                 Name = _resource.Name,
@@ -62,6 +67,9 @@ internal sealed class ResourceResolver(ConfigurationSyntax syntax, NodeView view
             },
         };
     }
+
+    private static OptionText[] Texts(OptionSet set) => [.. set.Values.Select(value => new OptionText(
+        value.Name, value.Text, value.InScale, value.Definition.Kind is OptionKind.Text or OptionKind.Digest))];
 
     private OptionSet Evaluate(OptionSet set) => set.Select(value => OptionReader.Evaluate(value, warnings));
 

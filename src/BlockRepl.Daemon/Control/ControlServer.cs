@@ -12,11 +12,13 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.Daemon.Control;
 
 /// <summary>
-/// The control socket: requests and replies as lines of JSON. Only the daemon's user can open it; still nothing that
-/// comes from it may cost more than a bounded line, a bounded number of clients and a bounded time.
+/// The control socket: requests and replies as lines of JSON; a tool's answer is a stream of its own kind. Only the
+/// daemon's user can open it; still nothing that comes from it may cost more than a bounded line, a bounded number of
+/// clients and a bounded time.
 /// </summary>
 internal sealed class ControlServer(
-    NodeLocation location, CommandDispatcher dispatcher, Succession succession, ILogger<ControlServer> logger)
+    NodeLocation location, CommandDispatcher dispatcher, ToolRunner tools, Succession succession,
+    ILogger<ControlServer> logger)
     : BackgroundService
 {
     private static readonly byte[] NewLine = [(byte)'\n'];
@@ -106,10 +108,17 @@ internal sealed class ControlServer(
                 PipeReader.Create(stream, new StreamPipeReaderOptions(bufferSize: 4096, leaveOpen: true));
             while (await ReceiveLineAsync(reader, stopping) is { } line)
             {
-                ControlReply reply = Parse(line, out ControlRequest? request) is { } refusal
+                ControlReply? refused = Parse(line, out ControlRequest? request);
+                if (refused is null && request!.Run is { } tool)
+                {
+                    await WatchedAsync(reader, gone => tools.RunAsync(tool, stream, gone), stopping);
+                    continue;
+                }
+
+                ControlReply reply = refused is { } refusal
                     ? refusal
                     : request!.Command == Succession.Command ? await succession.PrepareAsync()
-                    : await ExecuteAsync(request, reader, stopping);
+                    : await WatchedAsync(reader, gone => dispatcher.ExecuteAsync(request, gone), stopping);
                 try
                 {
                     byte[] answer = JsonSerializer.SerializeToUtf8Bytes(reply, ControlJson.Default.ControlReply);
@@ -198,12 +207,12 @@ internal sealed class ControlServer(
         try
         {
             request = JsonSerializer.Deserialize(line, ControlJson.Default.ControlRequest);
-            if (request is { Command: not null, Target: not null })
+            if (request is { Command: not null, Target: not null, Run: null or { IsComplete: true } })
             {
                 return null;
             }
 
-            problem = "command and target must not be null";
+            problem = "command, target and a tool's words must not be null";
         }
         catch (JsonException error)
         {
@@ -218,10 +227,11 @@ internal sealed class ControlServer(
     }
 
     /// <summary>Carries a request out; while it runs the client's going away is noticed, which ends a wait.</summary>
-    private async Task<ControlReply> ExecuteAsync(ControlRequest request, PipeReader reader, CancellationToken stopping)
+    private static async Task<T> WatchedAsync<T>(
+        PipeReader reader, Func<CancellationToken, Task<T>> start, CancellationToken stopping)
     {
         using var gone = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        Task<ControlReply> work = dispatcher.ExecuteAsync(request, gone.Token);
+        Task<T> work = start(gone.Token);
         Task<ReadResult> watch = reader.ReadAsync(stopping).AsTask();
         await Task.WhenAny(work, watch);
         if (!watch.IsCompleted)

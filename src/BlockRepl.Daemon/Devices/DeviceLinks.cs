@@ -1,16 +1,28 @@
 using BlockRepl.Configuration;
 using BlockRepl.FrontEnd.Devices;
+using Mono.Unix.Native;
 
 namespace BlockRepl.Daemon.Devices;
 
 /// <summary>
 /// The names under which a volume's device is found: drbdN, and drbd/by-res and drbd/by-disk as DRBD's udev rules make
 /// them. Symbolic links to the kernel's node, kept in a record, so that the next daemon finds what a dead one left.
+/// While a volume has no device drbdN is there all the same, as with DRBD: a block device that nobody serves, so that
+/// opening it fails, and agents that look for it find it.
 /// </summary>
 internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
 {
     private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+
+    /// <summary>In the record: not a link.</summary>
+    private const string Unserved = "-";
+
+    /// <summary>Of the unserved device: major 0, which no block device ever has.</summary>
+    private const ulong UnservedNumber = 0;
+
+    private const FilePermissions UnservedMode =
+        FilePermissions.S_IFBLK | FilePermissions.S_IRUSR | FilePermissions.S_IWUSR;
 
     private readonly Lock _lock = new();
 
@@ -65,6 +77,7 @@ internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
         }
     }
 
+    /// <summary>The device goes; the name that people use stays, without a device.</summary>
     public void Remove(string resource, VolumeConfiguration volume)
     {
         lock (_lock)
@@ -73,6 +86,41 @@ internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
             {
                 Forget(link);
             }
+
+            Reserve(volume);
+        }
+    }
+
+    /// <summary>
+    /// Makes the name that people use, without a device; nothing where it is taken or where only root could.
+    /// </summary>
+    public void Reserve(VolumeConfiguration volume)
+    {
+        string path = MainPath(volume);
+        lock (_lock)
+        {
+            if (Syscall.lstat(path, out _) == 0)
+            {
+                return;
+            }
+
+            CreateFolder(deviceDirectory);
+            _made[path] = Unserved;
+            WriteRecord();
+            if (Syscall.mknod(path, UnservedMode, UnservedNumber) != 0)
+            {
+                _made.Remove(path);
+                WriteRecord();
+            }
+        }
+    }
+
+    /// <summary>The resource goes, and with it the name.</summary>
+    public void Release(VolumeConfiguration volume)
+    {
+        lock (_lock)
+        {
+            Forget(MainPath(volume));
         }
     }
 
@@ -92,6 +140,11 @@ internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
     private void Create(string link, string target)
     {
         CreateFolder(Path.GetDirectoryName(link)!);
+        if (_made.GetValueOrDefault(link) == Unserved)
+        {
+            Forget(link);
+        }
+
         string? old = new FileInfo(link).LinkTarget;
         if (old is not null && !File.Exists(link))
         {
@@ -135,7 +188,7 @@ internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
     /// <summary>Deletes the link if it still is the one that was made, and the folders that it leaves empty.</summary>
     private void Delete(string link, string target)
     {
-        if (new FileInfo(link).LinkTarget == target)
+        if (target == Unserved ? IsUnserved(link) : new FileInfo(link).LinkTarget == target)
         {
             File.Delete(link);
         }
@@ -148,6 +201,10 @@ internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
             folder = Path.GetDirectoryName(folder);
         }
     }
+
+    private static bool IsUnserved(string path) =>
+        Syscall.lstat(path, out Stat found) == 0 && (found.st_mode & FilePermissions.S_IFMT) == FilePermissions.S_IFBLK
+        && found.st_rdev == UnservedNumber;
 
     private void WriteRecord()
     {

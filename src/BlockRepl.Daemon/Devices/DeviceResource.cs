@@ -59,6 +59,10 @@ internal sealed class DeviceResource : IRunningResource
         _setup = setup;
         _logger = logger;
         inner.StatusChanged += OnStatusChanged;
+        foreach (VolumeConfiguration volume in configuration.Volumes)
+        {
+            setup.Links.Reserve(volume);
+        }
     }
 
     public IReadOnlyList<IVolumeDevice> Devices => _inner.Devices;
@@ -75,6 +79,9 @@ internal sealed class DeviceResource : IRunningResource
     }
 
     private sealed record HeldDevice(ShownDevice Shown, DeviceHolder Holder);
+
+    public void Adopt(ResourceConfiguration configuration, GlobalSettings global) =>
+        _inner.Adopt(configuration, global);
 
     public Task<CommandResult> AttachAsync(int volume) => _inner.AttachAsync(volume);
 
@@ -104,6 +111,11 @@ internal sealed class DeviceResource : IRunningResource
             }
 
             _shown.Clear();
+            foreach (VolumeConfiguration volume in _configuration.Volumes)
+            {
+                _setup.Links.Release(volume);
+            }
+
             _inner.Dispose();
         }
         finally

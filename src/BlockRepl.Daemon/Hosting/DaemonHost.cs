@@ -72,6 +72,7 @@ internal static class DaemonHost
         builder.Services.AddSingleton<SystemdNotifier>();
         builder.Services.AddSingleton(services => FrontEnds(services.GetRequiredService<ILoggerFactory>()));
         builder.Services.AddSingleton<DeviceService>();
+        builder.Services.AddSingleton<NodeEvents>();
         builder.Services.AddSingleton<EngineResourceFactory>();
         builder.Services.AddSingleton<IResourceFactory>(services => new DeviceResourceFactory(
             services.GetRequiredService<EngineResourceFactory>(),
@@ -79,6 +80,7 @@ internal static class DaemonHost
             services.GetRequiredService<ILoggerFactory>()));
         builder.Services.AddSingleton<Node>();
         builder.Services.AddSingleton<CommandDispatcher>();
+        builder.Services.AddSingleton<ToolRunner>();
         builder.Services.AddSingleton<Resumption>();
         builder.Services.AddSingleton<Succession>();
 

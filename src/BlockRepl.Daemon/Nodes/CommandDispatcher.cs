@@ -9,6 +9,7 @@ namespace BlockRepl.Daemon.Nodes;
 internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<CommandDispatcher> logger)
 {
     private readonly LifeCommands _life = new(node);
+    private readonly ReloadCommands _reload = new(node);
     private readonly StateCommands _state = new(node);
     private readonly StatusCommands _status = new(node);
     private readonly WaitCommands _wait = new(node, time);
@@ -69,9 +70,19 @@ internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<Co
                 return _life.UpAsync(target);
             case "down":
                 return _life.DownAsync(target);
+            case "new-resource":
+                return _life.NewResourceAsync(target, request.Config);
+            case "del-minor" or "del-resource":
+                return _life.DeleteAsync(request, target);
+            case "compare":
+                return Task.FromResult(_reload.Compare(request, target));
+            case "reload":
+                return _reload.ReloadAsync(request, target);
+            case "show":
+                return _status.ShowAsync(target);
             case "status":
                 return _status.StatusAsync(target);
-            case "role" or "cstate" or "dstate" or "get-gi":
+            case "role" or "cstate" or "dstate" or "get-gi" or "show-gi":
                 return _status.WordsAsync(request.Command, target);
             case "wait-connect":
                 return _wait.WaitAsync(request, target, forSync: false, cancellation);
@@ -92,7 +103,8 @@ internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<Co
             Log.CommandRefused(
                 logger, request.Command, request.Target, reply.ExitCode, string.Join(" | ", reply.Messages));
         }
-        else if (request.Command is "up" or "down" || StateCommands.Knows(request.Command))
+        else if (request.Command is "up" or "down" or "new-resource" or "reload"
+            || StateCommands.Knows(request.Command))
         {
             Log.CommandDone(logger, request.Command, request.Target);
         }

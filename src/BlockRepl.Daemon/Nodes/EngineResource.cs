@@ -10,12 +10,13 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.Daemon.Nodes;
 
 /// <summary>Starts resources in the engine.</summary>
-internal sealed class EngineResourceFactory(NodeLocation location, ILoggerFactory loggers) : IResourceFactory
+internal sealed class EngineResourceFactory(NodeLocation location, NodeEvents events, ILoggerFactory loggers)
+    : IResourceFactory
 {
     public IRunningResource Start(ResourceConfiguration configuration, GlobalSettings global)
     {
         ILogger logger = loggers.CreateLogger(configuration.Name);
-        var handlers = new HandlerProcess(location, configuration, global, logger);
+        var handlers = new HandlerProcess(location, configuration, global, events, logger);
         var options = new ResourceEngineOptions
         {
             Resource = configuration.Options,
@@ -25,7 +26,7 @@ internal sealed class EngineResourceFactory(NodeLocation location, ILoggerFactor
             Handlers = handlers.RunAsync,
             RecordFolder = location.RecordFolder,
         };
-        return new EngineResource(ResourceEngine.Start(options, logger));
+        return new EngineResource(ResourceEngine.Start(options, logger), handlers);
     }
 
     private static VolumeDisk DiskOf(VolumeConfiguration volume) => new(
@@ -39,7 +40,7 @@ internal sealed class EngineResourceFactory(NodeLocation location, ILoggerFactor
 }
 
 /// <summary>A resource in the engine.</summary>
-internal sealed class EngineResource(ResourceEngine engine) : IRunningResource
+internal sealed class EngineResource(ResourceEngine engine, HandlerProcess handlers) : IRunningResource
 {
     public IReadOnlyList<IVolumeDevice> Devices => engine.Devices;
 
@@ -48,6 +49,9 @@ internal sealed class EngineResource(ResourceEngine engine) : IRunningResource
         add => engine.StatusChanged += value;
         remove => engine.StatusChanged -= value;
     }
+
+    public void Adopt(ResourceConfiguration configuration, GlobalSettings global) =>
+        handlers.Adopt(configuration, global);
 
     public Task<CommandResult> AttachAsync(int volume) => engine.AttachAsync(volume);
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Globalization;
 using BlockRepl.Administration;
+using BlockRepl.Administration.Tools;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
 using Microsoft.Extensions.Logging;
@@ -11,14 +11,21 @@ namespace BlockRepl.Daemon.Nodes;
 /// Runs a resource's configured handlers as shell commands, with the environment that DRBD's scripts expect.
 /// </summary>
 internal sealed class HandlerProcess(
-    NodeLocation location, ResourceConfiguration resource, GlobalSettings global, ILogger logger)
+    NodeLocation location, ResourceConfiguration configuration, GlobalSettings settings, NodeEvents events,
+    ILogger logger)
 {
     /// <summary>No handler has this exit code: whoever sees it knows that the handler did not do its work.</summary>
     private const int CouldNotRun = 127;
 
+    private volatile Known _known = new(configuration, settings);
+
+    /// <summary>Takes another configuration over; handlers that run go on.</summary>
+    public void Adopt(ResourceConfiguration resource, GlobalSettings global) => _known = new Known(resource, global);
+
     /// <summary>The handler's exit code; 0 where none is configured.</summary>
     public async Task<int> RunAsync(HandlerKind handler, int volume)
     {
+        (ResourceConfiguration resource, GlobalSettings global) = _known;
         if (!resource.Handlers.TryGetValue(handler, out string? commandLine))
         {
             return 0;
@@ -26,28 +33,30 @@ internal sealed class HandlerProcess(
 
         string name = handler.Name();
         Log.HandlerStarts(logger, resource.Name, name, commandLine);
+        events.Handler(new HandlerEvent(resource.Name, volume, handler, ExitCode: null));
+        int exitCode = CouldNotRun;
         try
         {
-            int exitCode = await RunShellAsync(commandLine, handler, volume);
+            VolumeConfiguration? own = resource.Volumes.FirstOrDefault(candidate => candidate.Number == volume);
+            exitCode = await RunShellAsync(
+                new HandlerCall(location, resource, handler, own).StartInfo(commandLine),
+                global.CommandTimeoutLongSeconds);
             Log.HandlerEnded(logger, resource.Name, name, exitCode);
-            return exitCode;
         }
         catch (Exception error) when (error is System.ComponentModel.Win32Exception or IOException or TimeoutException)
         {
             Log.HandlerFailed(logger, resource.Name, name, error.Message);
-            return CouldNotRun;
         }
+
+        events.Handler(new HandlerEvent(resource.Name, volume, handler, exitCode));
+        return exitCode;
     }
 
-    private async Task<int> RunShellAsync(string commandLine, HandlerKind handler, int volume)
+    private static async Task<int> RunShellAsync(ProcessStartInfo start, int seconds)
     {
-        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardInput = true, UseShellExecute = false };
-        start.ArgumentList.Add("-c");
-        start.ArgumentList.Add(commandLine);
-        SetEnvironment(start.Environment, handler, volume);
+        start.RedirectStandardInput = true;
         using var process = Process.Start(start) ?? throw new IOException("/bin/sh did not start");
         process.StandardInput.Close();
-        int seconds = global.CommandTimeoutLongSeconds;
         TimeSpan limit = seconds == 0 ? Timeout.InfiniteTimeSpan : TimeSpan.FromSeconds(seconds);
         try
         {
@@ -62,32 +71,5 @@ internal sealed class HandlerProcess(
         return process.ExitCode;
     }
 
-    private void SetEnvironment(IDictionary<string, string?> environment, HandlerKind handler, int volume)
-    {
-        environment.Clear();
-        environment["HOME"] = "/";
-        environment["TERM"] = "linux";
-        environment["PATH"] = "/sbin:/usr/sbin:/bin:/usr/bin";
-        environment["DRBD_RESOURCE"] = resource.Name;
-        environment["DRBD_CONF"] = Path.GetFullPath(location.ConfigPath);
-        environment["DRBD_PEER_AF"] = resource.Peer.IsIpv6 ? "ipv6" : "ipv4";
-        environment["DRBD_PEER_ADDRESS"] = resource.Peer.Address;
-        environment["DRBD_PEER"] = resource.Peer.Name;
-        environment["DRBD_PEERS"] = string.Join(' ', resource.Peer.Names);
-
-        // So that a handler that calls blockrepl reaches this node.
-        environment["BLOCKREPL_CONFIG"] = Path.GetFullPath(location.ConfigPath);
-        environment["BLOCKREPL_NODE"] = location.Node;
-        environment["BLOCKREPL_RUN_DIR"] = location.RunDirectory;
-        VolumeConfiguration? own = resource.Volumes.FirstOrDefault(candidate => candidate.Number == volume);
-        if (own is null || handler is HandlerKind.FencePeer or HandlerKind.UnfencePeer)
-        {
-            environment["DRBD_MINOR"] = string.Join(' ', resource.Volumes.Select(known => known.Minor));
-            return;
-        }
-
-        environment["DRBD_MINOR"] = own.Minor.ToString(CultureInfo.InvariantCulture);
-        environment["DRBD_VOLUME"] = own.Number.ToString(CultureInfo.InvariantCulture);
-        environment["DRBD_LL_DISK"] = own.DiskPath;
-    }
+    private sealed record Known(ResourceConfiguration Resource, GlobalSettings Global);
 }

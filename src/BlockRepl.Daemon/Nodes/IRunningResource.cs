@@ -12,6 +12,9 @@ internal interface IRunningResource : IDisposable
     /// <summary>The status changed other than in a counter; on any thread.</summary>
     event Action<IReadOnlyList<VolumeStatus>>? StatusChanged;
 
+    /// <summary>Handlers and global settings are these from now on.</summary>
+    void Adopt(ResourceConfiguration configuration, GlobalSettings global);
+
     Task<CommandResult> AttachAsync(int volume);
 
     Task<CommandResult> ExecuteAsync(AdminCommand command);

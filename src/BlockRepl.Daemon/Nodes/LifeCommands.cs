@@ -1,5 +1,6 @@
 using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
+using BlockRepl.Administration.Tools;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
 using BlockRepl.Core.State;
@@ -15,7 +16,7 @@ internal sealed class LifeCommands(Node node)
     /// </summary>
     public async Task<ControlReply> UpAsync(Target target)
     {
-        NodeConfiguration configuration = node.ReadConfiguration();
+        NodeConfiguration configuration = node.ReadConfiguration(null);
         var reply = new ReplyBuilder();
         foreach (string remark in configuration.Warnings)
         {
@@ -33,9 +34,9 @@ internal sealed class LifeCommands(Node node)
 
         foreach (ResourceConfiguration resource in wanted)
         {
-            if (!configuration.Global.DisableIpVerification && !AddressCheck.IsLocal(resource.Own))
+            if (!configuration.Global.DisableIpVerification && !OwnAddress.Has(resource.Own.Address))
             {
-                reply.Fail(ExitCodes.Refused, AddressCheck.Describe(resource));
+                reply.Fail(ExitCodes.Refused, $"{resource.Own.Position}: {OwnAddress.WhyNot(resource)}");
                 continue;
             }
 
@@ -51,7 +52,7 @@ internal sealed class LifeCommands(Node node)
     /// <summary>As up for one resource, which need not be connected; what is attached already stays.</summary>
     public async Task<ControlReply> BringBackAsync(string name, bool connect)
     {
-        NodeConfiguration configuration = node.ReadConfiguration();
+        NodeConfiguration configuration = node.ReadConfiguration(null);
         var reply = new ReplyBuilder();
         if (configuration.Find(name) is not { } resource)
         {
@@ -64,6 +65,44 @@ internal sealed class LifeCommands(Node node)
         IReadOnlyList<VolumeStatus> status = await up.Running.GetStatusAsync();
         await BringUpAsync(
             up, v => status.First(s => s.Volume == v.Number).Disk == DiskState.Diskless, connect, reply);
+        return reply.Build();
+    }
+
+    /// <summary>The resource exists from now on, without disk and connection; it may have existed before.</summary>
+    public async Task<ControlReply> NewResourceAsync(Target target, string? config)
+    {
+        NodeConfiguration configuration = node.ReadConfiguration(config);
+        var reply = new ReplyBuilder();
+        if (target.Resource is null || configuration.Find(target.Resource) is not { } resource)
+        {
+            reply.Fail(ExitCodes.Usage, configuration.WhyMissing(target.Resource));
+            return reply.Build();
+        }
+
+        using IDisposable gate = await node.EnterAsync(resource.Name);
+        await node.StartAsync(resource, configuration.Global);
+        return reply.Build();
+    }
+
+    /// <summary>Forgets a resource that has neither disk nor connection.</summary>
+    public async Task<ControlReply> DeleteAsync(ControlRequest request, Target target)
+    {
+        const int inUse = 159;
+        var reply = new ReplyBuilder();
+        foreach (UpResource resource in StateCommands.Select(node, target, reply))
+        {
+            using IDisposable gate = await node.EnterAsync(resource.Name);
+            if (!(await resource.Running.GetStatusAsync()).All(Node.IsUnused))
+            {
+                reply.Fail(ExitCodes.Refused, ExitCodes.Describe(
+                    request.CalledAs ?? resource.Name, inUse, "it is in use; disconnect and detach it first."));
+            }
+            else if (target.Volume is null)
+            {
+                node.Remove(resource);
+            }
+        }
+
         return reply.Build();
     }
 
@@ -104,7 +143,8 @@ internal sealed class LifeCommands(Node node)
         return reply.Build();
     }
 
-    private static async Task BringUpAsync(
+    /// <summary>Attaches volumes and connects; only in the resource's gate.</summary>
+    public static async Task BringUpAsync(
         UpResource resource, Func<VolumeConfiguration, bool> attach, bool connect, ReplyBuilder reply)
     {
         bool attached = true;

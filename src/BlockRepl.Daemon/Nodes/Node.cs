@@ -17,7 +17,8 @@ internal sealed record UpResource(ResourceConfiguration Configuration, IRunningR
 /// <summary>
 /// The resources that are up on this node, and the volumes that front ends find. Used from any thread.
 /// </summary>
-internal sealed class Node(NodeLocation location, IResourceFactory factory, ILogger<Node> logger) : IVolumeDirectory
+internal sealed class Node(
+    NodeLocation location, IResourceFactory factory, NodeEvents events, ILogger<Node> logger) : IVolumeDirectory
 {
     /// <summary>How long a client that was told to go may take before its resource is stopped without it.</summary>
     private static readonly TimeSpan OpenDeviceTime = TimeSpan.FromSeconds(10);
@@ -38,16 +39,20 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
 
     public NodeLocation Location => location;
 
+    public NodeEvents Events => events;
+
     /// <summary>What is up, by name.</summary>
     public IReadOnlyList<UpResource> Up => [.. _up.Values.OrderBy(resource => resource.Name, StringComparer.Ordinal)];
 
     public UpResource? Find(string resource) => _up.GetValueOrDefault(resource);
 
     /// <summary>Reads the configuration again; remarks go to the log.</summary>
+    /// <param name="path">Null: the node's own.</param>
     /// <exception cref="ConfigurationException">It cannot be used.</exception>
-    public NodeConfiguration ReadConfiguration()
+    public NodeConfiguration ReadConfiguration(string? path)
     {
-        NodeConfiguration configuration = SystemConfigurationFiles.Read(location);
+        NodeConfiguration configuration = SystemConfigurationFiles.Read(
+            path is null ? location : location with { ConfigPath = path });
         foreach (string remark in configuration.Warnings)
         {
             Log.ConfigurationRemark(logger, remark);
@@ -87,14 +92,27 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
 
         var resource = new UpResource(configuration, factory.Start(configuration, global));
         _up[configuration.Name] = resource;
+        resource.Running.StatusChanged += OnStatusChanged;
+        Events.StatusChanged();
         return resource;
+    }
+
+    /// <summary>
+    /// A running resource has this configuration from now on, which differs only in what does not touch its core.
+    /// </summary>
+    public void Adopt(UpResource resource, ResourceConfiguration configuration, GlobalSettings global)
+    {
+        resource.Running.Adopt(configuration, global);
+        _up[resource.Name] = resource with { Configuration = configuration };
     }
 
     /// <summary>Forgets a resource and ends its loop.</summary>
     public void Remove(UpResource resource)
     {
         _up.TryRemove(resource.Name, out _);
+        resource.Running.StatusChanged -= OnStatusChanged;
         resource.Running.Dispose();
+        Events.StatusChanged();
     }
 
     /// <summary>Takes everything down but what is in use; nothing comes up any more.</summary>
@@ -113,7 +131,10 @@ internal sealed class Node(NodeLocation location, IResourceFactory factory, ILog
     public IReadOnlyList<string> ListNames() =>
         [.. Up.SelectMany(resource => resource.Running.Devices).Select(device => device.Name)];
 
-    private static bool IsUnused(VolumeStatus status) =>
+    private void OnStatusChanged(IReadOnlyList<VolumeStatus> status) => Events.StatusChanged();
+
+    /// <summary>As a resource is before anything was done with it.</summary>
+    public static bool IsUnused(VolumeStatus status) =>
         status is { Connection: ConnectionState.StandAlone, Disk: DiskState.Diskless, Role: Role.Secondary };
 
     private async Task StopAsync(UpResource resource, CancellationToken cancellation)

@@ -53,7 +53,7 @@ internal sealed class Resumption(Node node, DeviceService devices, ILogger<Resum
     private IEnumerable<HandedOver> Orphans() =>
         devices.Setup is null
             ? []
-            : node.ReadConfiguration().Resources
+            : node.ReadConfiguration(null).Resources
                 .Where(resource => resource.Volumes.Any(
                     volume => devices.IsWaiting($"{resource.Name}/{volume.Number}")))
                 .Select(resource => new HandedOver(resource.Name, IsPrimary: true, IsConnecting: true));

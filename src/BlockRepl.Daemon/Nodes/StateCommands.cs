@@ -30,7 +30,9 @@ internal sealed class StateCommands(Node node)
             if (OfResource.Contains(request.Command))
             {
                 AdminCommand command = ForResource(request);
-                reply.Note(resource.Name, await Limits.WithinAsync(resource.Running.ExecuteAsync(command)));
+                reply.Note(
+                    request.CalledAs ?? resource.Name,
+                    await Limits.WithinAsync(resource.Running.ExecuteAsync(command)));
             }
             else
             {
@@ -65,7 +67,7 @@ internal sealed class StateCommands(Node node)
 
         if (node.Find(target.Resource) is not { } resource)
         {
-            NodeConfiguration configuration = node.ReadConfiguration();
+            NodeConfiguration configuration = node.ReadConfiguration(null);
             if (configuration.Find(target.Resource) is null)
             {
                 reply.Fail(ExitCodes.Usage, configuration.WhyMissing(target.Resource));
@@ -104,7 +106,7 @@ internal sealed class StateCommands(Node node)
                 "attach" => resource.Running.AttachAsync(known.Number),
                 _ => resource.Running.ExecuteAsync(ForVolume(request, known.Number)),
             };
-            reply.Note($"{resource.Name}/{known.Number}", await Limits.WithinAsync(task));
+            reply.Note(request.CalledAs ?? $"{resource.Name}/{known.Number}", await Limits.WithinAsync(task));
         }
     }
 

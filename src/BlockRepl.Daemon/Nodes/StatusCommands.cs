@@ -1,5 +1,6 @@
 using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
+using BlockRepl.Administration.Tools;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
 using BlockRepl.Core.State;
@@ -40,8 +41,31 @@ internal sealed class StatusCommands(Node node)
             Status = new NodeStatus
             {
                 Node = node.Location.Node, ProcessId = Environment.ProcessId, Volumes = reports,
+                Resources =
+                [
+                    .. node.Up.Where(up => reports.Exists(report => report.Resource == up.Name)).Select(Describe),
+                ],
             },
         };
+    }
+
+    /// <summary>What resources run with.</summary>
+    public async Task<ControlReply> ShowAsync(Target target)
+    {
+        var reply = new ReplyBuilder();
+        IReadOnlyList<UpResource> resources = target.Resource is null
+            ? node.Up
+            : StateCommands.Select(node, target, reply);
+        foreach (UpResource resource in resources)
+        {
+            IReadOnlyList<VolumeStatus> status = await Limits.WithinAsync(resource.Running.GetStatusAsync());
+            HashSet<int> attached =
+                [.. status.Where(volume => volume.Disk != DiskState.Diskless).Select(volume => volume.Volume)];
+            reply.AddOutput(ShowPage.Of(
+                resource.Configuration, status.Any(v => v.Connection != ConnectionState.StandAlone), attached));
+        }
+
+        return reply.Build();
     }
 
     /// <summary>One line for each volume, as scripts read them.</summary>
@@ -49,7 +73,7 @@ internal sealed class StatusCommands(Node node)
     {
         var reply = new ReplyBuilder();
         if (target.Resource is not null && node.Find(target.Resource) is null && command is "cstate" or "dstate"
-            && node.ReadConfiguration().Find(target.Resource!) is { } down)
+            && node.ReadConfiguration(null).Find(target.Resource!) is { } down)
         {
             foreach (VolumeConfiguration volume in down.Volumes.Where(
                 volume => target.Volume is null || volume.Number == target.Volume))
@@ -74,12 +98,21 @@ internal sealed class StatusCommands(Node node)
         return reply.Build();
     }
 
+    private static ResourceReport Describe(UpResource resource) => new()
+    {
+        Resource = resource.Name,
+        LocalAddress = resource.Configuration.Own.ToAddressWord(),
+        PeerAddress = resource.Configuration.Peer.ToAddressWord(),
+        PeerNode = resource.Configuration.Peer.Name,
+    };
+
     private static string Describe(string command, VolumeStatus status) => command switch
     {
         "role" => $"{status.Role}/{status.PeerRole}",
         "cstate" => status.Connection.ToString(),
         "dstate" => $"{status.Disk}/{status.PeerDisk}",
-        _ => GenerationText(status),
+        "get-gi" => GenerationText(status),
+        _ => GenerationPage(status),
     };
 
     /// <summary>The four UUIDs and the flags that the superblock would have now.</summary>
@@ -94,6 +127,13 @@ internal sealed class StatusCommands(Node node)
             + $"{status.Uuids.History1:X16}:{status.Uuids.History2:X16}:"
             + $"{consistent}:{upToDate}:{primary}:{connected}:0:{peerOutdated}:0";
     }
+
+    /// <summary>The same for people.</summary>
+    private static string GenerationPage(VolumeStatus status) =>
+        GenerationPages.Of(
+            status.Uuids,
+            $"{status.Role}, {status.Connection}, {status.Disk}"
+            + (status.PeerDisk == DiskState.Outdated ? ", peer outdated" : ""));
 
     private static char Bit(bool set) => set ? '1' : '0';
 }
