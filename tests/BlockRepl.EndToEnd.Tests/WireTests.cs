@@ -17,7 +17,8 @@ public sealed class WireTests
         using var nodes =
             new TwoNodes(new TwoNodesOptions { Net = "protocol C; data-integrity-alg md5; verify-alg md5;" });
         string capture = Path.Combine(nodes.Folder, "capture.pcap");
-        using Process tcpdump = StartCapture(nodes, capture);
+        using Process? tcpdump = LoopbackCapture.Start(capture, nodes.Left.Port, nodes.Right.Port);
+        Assert.SkipWhen(tcpdump is null, "tcpdump cannot capture on lo here");
         RunThroughALife(nodes);
         Tool.Run("/bin/kill", "-INT", tcpdump.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)).OrThrow();
         Assert.True(tcpdump.WaitForExit(TimeSpan.FromSeconds(20)));
@@ -39,25 +40,6 @@ public sealed class WireTests
         "P_INITIAL_META", "P_DATA", "P_BARRIER", "P_BARRIER_ACK", "P_WRITE_ACK", "P_RS_DATA_REQUEST", "P_RS_DATA_REPLY",
         "P_RS_WRITE_ACK", "P_OV_REQUEST", "P_OV_REPLY", "P_OV_RESULT",
     ];
-
-    private static Process StartCapture(TwoNodes nodes, string capture)
-    {
-        Process tcpdump = Tool.Start(
-            Tool.Find("tcpdump")!, "-i", "lo", "-U", "-B", "65536", "-s", "0", "-w", capture,
-            $"tcp port {nodes.Left.Port} or tcp port {nodes.Right.Port}");
-        string? line = tcpdump.StandardError.ReadLine();
-        while (line is not null && !line.Contains("listening on", StringComparison.Ordinal))
-        {
-            line = tcpdump.StandardError.ReadLine();
-        }
-
-        if (line is null)
-        {
-            Assert.Skip("tcpdump cannot capture on lo here");
-        }
-
-        return tcpdump;
-    }
 
     /// <summary>First connect, full sync, writes with a flush, verify, disconnect.</summary>
     private static void RunThroughALife(TwoNodes nodes)

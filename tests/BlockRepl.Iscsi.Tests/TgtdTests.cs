@@ -205,7 +205,8 @@ public sealed class TgtdTests
         try
         {
             string capture = Path.Combine(folder, "capture.pcap");
-            using Process tcpdump = StartCapture(tgtd.Port, capture);
+            using Process? tcpdump = LoopbackCapture.Start(capture, tgtd.Port);
+            Assert.SkipWhen(tcpdump is null, "tcpdump cannot capture on lo here");
             using (IscsiDisk disk = IscsiDisk.Open(IscsiAddress.Parse(tgtd.Url), Timeout))
             {
                 byte[] data = WriteRandom(disk, 3, 1);
@@ -236,25 +237,6 @@ public sealed class TgtdTests
         {
             Directory.Delete(folder, recursive: true);
         }
-    }
-
-    private static Process StartCapture(int port, string file)
-    {
-        Process tcpdump = Tool.Start(
-            Tool.Find("tcpdump")!, "-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "0", "-w", file,
-            $"tcp port {port}");
-        string? line = tcpdump.StandardError.ReadLine();
-        while (line is not null && !line.Contains("listening on", StringComparison.Ordinal))
-        {
-            line = tcpdump.StandardError.ReadLine();
-        }
-
-        if (line is null)
-        {
-            Assert.Skip("tcpdump cannot capture on lo here");
-        }
-
-        return tcpdump;
     }
 
     private static void Need(string program, string package)
