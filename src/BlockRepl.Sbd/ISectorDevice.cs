@@ -36,6 +36,13 @@ public interface ISectorDevice : IDisposable
     SectorError Read(long sector, Span<byte> into, TimeSpan within);
 
     /// <summary>
+    /// Reads several sectors, each a stride behind the one before, up to the first that fails. The time is given to
+    /// each of them.
+    /// </summary>
+    /// <param name="count">How many were read.</param>
+    SectorError ReadEach(long first, int stride, Span<byte> into, TimeSpan within, out int count);
+
+    /// <summary>
     /// Writes; the sector is durable and visible to the other nodes when this returns without an error.
     /// </summary>
     SectorError Write(long sector, ReadOnlySpan<byte> from, TimeSpan within);

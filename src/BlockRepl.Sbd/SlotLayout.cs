@@ -9,9 +9,15 @@ public static class SlotLayout
     public const long HeaderSector = 0;
 
     /// <summary>Sectors of a device that are used; a smaller device cannot be used.</summary>
-    public const long SectorCount = 1 + (2 * SlotCount);
+    public const long SectorCount = 1 + (SlotStride * SlotCount);
 
-    public static long SlotSector(int slot) => 1 + (2 * slot);
+    /// <summary>From one slot's sector to the next.</summary>
+    public const int SlotStride = 2;
 
-    public static long MailboxSector(int slot) => 2 + (2 * slot);
+    /// <summary>Most slots that are read in one step.</summary>
+    public const int SlotsAtOnce = 32;
+
+    public static long SlotSector(int slot) => 1 + (SlotStride * slot);
+
+    public static long MailboxSector(int slot) => 2 + (SlotStride * slot);
 }

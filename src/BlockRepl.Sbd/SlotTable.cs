@@ -85,54 +85,39 @@ public sealed class SlotTable(Exchange io)
     public IEnumerable<DeviceStep> List()
     {
         Outcome = SlotOutcome.ReadFailed;
-        for (var slot = 0; slot < SlotCount; slot++)
+        for (var first = 0; first < SlotCount; first += SlotLayout.SlotsAtOnce)
         {
-            yield return DeviceStep.Read(SlotLayout.SlotSector(slot));
-            if (io.Failed)
+            yield return ReadSome(first);
+            var failed = io.Failed;
+            for (var i = 0; i < io.SlotsRead; i++)
+            {
+                var owner = NodeSlot.Parse(io.Slot(i));
+                if (owner.InUse <= 0)
+                {
+                    continue;
+                }
+
+                yield return DeviceStep.Read(SlotLayout.MailboxSector(first + i));
+                if (io.Failed)
+                {
+                    yield break;
+                }
+
+                Listed?.Invoke(first + i, owner, Mailbox.Parse(io.Sector));
+            }
+
+            if (failed)
             {
                 yield break;
             }
-
-            var owner = NodeSlot.Parse(io.Sector);
-            if (owner.InUse <= 0)
-            {
-                continue;
-            }
-
-            yield return DeviceStep.Read(SlotLayout.MailboxSector(slot));
-            if (io.Failed)
-            {
-                yield break;
-            }
-
-            Listed?.Invoke(slot, owner, Mailbox.Parse(io.Sector));
         }
 
         Outcome = SlotOutcome.Done;
     }
 
     /// <summary>Looks the slot of a node up.</summary>
-    public IEnumerable<DeviceStep> Find(NodeName name)
-    {
-        for (Slot = 0; Slot < SlotCount; Slot++)
-        {
-            yield return DeviceStep.Read(SlotLayout.SlotSector(Slot));
-            if (io.Failed)
-            {
-                Outcome = SlotOutcome.ReadFailed;
-                yield break;
-            }
-
-            var slot = NodeSlot.Parse(io.Sector);
-            if (slot.IsOwned && slot.Name == name)
-            {
-                Outcome = SlotOutcome.Done;
-                yield break;
-            }
-        }
-
-        Outcome = SlotOutcome.NoSuchNode;
-    }
+    public IEnumerable<DeviceStep> Find(NodeName name) =>
+        FindFirst(slot => slot.IsOwned && slot.Name == name, SlotOutcome.NoSuchNode);
 
     /// <summary>
     /// Finds the node's slot or takes a free one. Two nodes may take the same one at the same time: the second write
@@ -304,24 +289,34 @@ public sealed class SlotTable(Exchange io)
         Outcome = SlotOutcome.NoAnswer;
     }
 
-    private IEnumerable<DeviceStep> FindFree()
+    private IEnumerable<DeviceStep> FindFree() => FindFirst(slot => !slot.IsOwned, SlotOutcome.NoFreeSlot);
+
+    /// <summary>Leaves the sector of the slot that was found, as if it alone had been read.</summary>
+    private IEnumerable<DeviceStep> FindFirst(Func<NodeSlot, bool> isWanted, SlotOutcome ifNone)
     {
-        for (Slot = 0; Slot < SlotCount; Slot++)
+        Outcome = ifNone;
+        for (var first = 0; first < SlotCount; first += SlotLayout.SlotsAtOnce)
         {
-            yield return DeviceStep.Read(SlotLayout.SlotSector(Slot));
+            yield return ReadSome(first);
+            for (var i = 0; i < io.SlotsRead; i++)
+            {
+                if (isWanted(NodeSlot.Parse(io.Slot(i))))
+                {
+                    io.Slot(i).CopyTo(io.Sector);
+                    io.Error = SectorError.None;
+                    (Slot, Outcome) = (first + i, SlotOutcome.Done);
+                    yield break;
+                }
+            }
+
             if (io.Failed)
             {
                 Outcome = SlotOutcome.ReadFailed;
                 yield break;
             }
-
-            if (!NodeSlot.Parse(io.Sector).IsOwned)
-            {
-                Outcome = SlotOutcome.Done;
-                yield break;
-            }
         }
-
-        Outcome = SlotOutcome.NoFreeSlot;
     }
+
+    private DeviceStep ReadSome(int first) =>
+        DeviceStep.ReadSlots(first, Math.Min(SlotLayout.SlotsAtOnce, SlotCount - first));
 }

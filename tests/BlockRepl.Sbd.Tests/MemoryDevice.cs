@@ -31,6 +31,12 @@ internal sealed class MemoryDevice(int sectorSize = 512, int sectors = (int)Slot
         foreach (var step in procedure)
         {
             Steps.Add(step);
+            if (step.Kind == StepKind.ReadSlots)
+            {
+                ReadSlots(step);
+                continue;
+            }
+
             Exchange.Error = Fault(step);
             if (step.Kind == StepKind.Wait)
             {
@@ -49,6 +55,27 @@ internal sealed class MemoryDevice(int sectorSize = 512, int sectors = (int)Slot
         var table = new SlotTable(Exchange);
         Run(table.ReadHeader());
         return table;
+    }
+
+    /// <summary>Each sector is a read of its own, also to what decides about faults.</summary>
+    private void ReadSlots(DeviceStep step)
+    {
+        for (Exchange.SlotsRead = 0; Exchange.SlotsRead < step.Count; Exchange.SlotsRead++)
+        {
+            var read = DeviceStep.Read(step.Sector + (Exchange.SlotsRead * SlotLayout.SlotStride));
+            Exchange.Error = Fault(read);
+            if (!Exchange.Failed)
+            {
+                Carry(read);
+            }
+
+            if (Exchange.Failed)
+            {
+                return;
+            }
+
+            Exchange.Sector.CopyTo(Exchange.Slots.AsSpan(Exchange.SlotsRead * sectorSize));
+        }
     }
 
     private void Carry(DeviceStep step)

@@ -11,10 +11,13 @@ namespace BlockRepl.Fencing.Devices;
 internal sealed class TimedSectorDevice : ISectorDevice
 {
     private readonly object _lock = new();
-    private readonly byte[] _data = new byte[4096];
+    private readonly byte[] _data = new byte[4096 * SlotLayout.SlotsAtOnce];
     private SectorFile? _file;
     private Job _job;
     private long _sector;
+    private int _stride;
+    private int _wanted;
+    private int _done;
     private bool _busy;
     private bool _disposed;
     private string? _failure;
@@ -51,14 +54,16 @@ internal sealed class TimedSectorDevice : ISectorDevice
         return device;
     }
 
-    public SectorError Read(long sector, Span<byte> into, TimeSpan within)
-    {
-        var error = Ask(Job.Read, sector, within);
-        if (error == SectorError.None)
-        {
-            _data.AsSpan(0, SectorSize).CopyTo(into);
-        }
+    public SectorError Read(long sector, Span<byte> into, TimeSpan within) =>
+        ReadEach(sector, 1, into[..SectorSize], within, out _);
 
+    /// <summary>All of them by the device's thread before it answers: each hand-over costs more than a read.</summary>
+    public SectorError ReadEach(long first, int stride, Span<byte> into, TimeSpan within, out int count)
+    {
+        var error = Ask(Job.Read, first, within, into.Length / SectorSize, stride);
+        // What is still under way works on the data.
+        count = error == SectorError.TimedOut ? 0 : _done;
+        _data.AsSpan(0, count * SectorSize).CopyTo(into);
         return error;
     }
 
@@ -86,36 +91,49 @@ internal sealed class TimedSectorDevice : ISectorDevice
         }
     }
 
-    private SectorError Ask(Job job, long sector, TimeSpan within)
+    private SectorError Ask(Job job, long sector, TimeSpan within, int wanted = 1, int stride = 1)
     {
-        var deadline = Environment.TickCount64 + (long)within.TotalMilliseconds;
         lock (_lock)
         {
             if (_busy)
             {
                 LastError = $"{Name}: still does not answer an earlier request";
-                WaitUntilIdle(deadline);
+                WaitUntilIdle(within);
                 return SectorError.TimedOut;
             }
 
             _busy = true;
-            _job = job;
-            _sector = sector;
+            (_job, _sector, _wanted, _stride, _done) = (job, sector, wanted, stride, 0);
             Monitor.PulseAll(_lock);
-            WaitUntilIdle(deadline);
+            WaitUntilIdle(within);
             LastError = _busy ? $"{Name}: no answer within {within.TotalSeconds:0.#} s" : _failure;
             return _busy ? SectorError.TimedOut : _failure is null ? SectorError.None : SectorError.Failed;
         }
     }
 
-    private void WaitUntilIdle(long deadline)
+    /// <summary>Waits as long as each sector comes within the time given.</summary>
+    private void WaitUntilIdle(TimeSpan within)
     {
-        for (var left = deadline - Environment.TickCount64; _busy && left > 0;)
+        var (seen, deadline) = (Volatile.Read(ref _done), Deadline(within));
+        while (_busy)
         {
-            Monitor.Wait(_lock, (int)Math.Min(left, int.MaxValue));
-            left = deadline - Environment.TickCount64;
+            var left = deadline - Environment.TickCount64;
+            if (left > 0)
+            {
+                Monitor.Wait(_lock, (int)Math.Min(left, int.MaxValue));
+            }
+            else if (Volatile.Read(ref _done) is var now && now != seen)
+            {
+                (seen, deadline) = (now, Deadline(within));
+            }
+            else
+            {
+                return;
+            }
         }
     }
+
+    private static long Deadline(TimeSpan within) => Environment.TickCount64 + (long)within.TotalMilliseconds;
 
     private void Work()
     {
@@ -155,13 +173,22 @@ internal sealed class TimedSectorDevice : ISectorDevice
             return OpenFile();
         }
 
-        var errno = _job == Job.Read
-            ? _file!.Read(_sector, _data)
-            : _file!.Write(_sector, _data.AsSpan(0, SectorSize));
+        var errno = 0;
+        while (_done < _wanted && errno == 0)
+        {
+            var at = _sector + ((long)_done * _stride);
+            var data = _data.AsSpan(_done * SectorSize, SectorSize);
+            errno = _job == Job.Read ? _file!.Read(at, data) : _file!.Write(at, data);
+            if (errno == 0)
+            {
+                Volatile.Write(ref _done, _done + 1);
+            }
+        }
+
         return errno == 0
             ? null
-            : $"{Name}: sector {_sector} cannot be {(_job == Job.Read ? "read" : "written")}: "
-                + SectorFile.Describe(errno);
+            : $"{Name}: sector {_sector + ((long)_done * _stride)} cannot be "
+                + $"{(_job == Job.Read ? "read" : "written")}: {SectorFile.Describe(errno)}";
     }
 
     private string? OpenFile()

@@ -11,6 +11,8 @@ internal enum PlantedBug
     ServantIgnoresReset,
     ProofDatedAtItsEnd,
     FeedsTooOldProofs,
+    UnhealthyIgnored,
+    LeftIsMissed,
 }
 
 /// <summary>Time, chance and what happens next. Nanoseconds.</summary>
@@ -96,6 +98,7 @@ internal sealed class SimPath(World world, SimDisk disk, string name)
             world.After(IoTimeout, () =>
             {
                 io.Error = SectorError.TimedOut;
+                io.SlotsRead = 0;
                 done();
             });
             return;
@@ -107,6 +110,11 @@ internal sealed class SimPath(World world, SimDisk disk, string name)
             if (step.Kind == StepKind.Read && !fails)
             {
                 data!.CopyTo(io.Sector, 0);
+            }
+            else if (step.Kind == StepKind.ReadSlots)
+            {
+                io.SlotsRead = fails ? 0 : step.Count;
+                data!.CopyTo(io.Slots, 0);
             }
 
             done();
@@ -120,9 +128,13 @@ internal sealed class SimPath(World world, SimDisk disk, string name)
             world.Note($"write {name}: sector {step.Sector} {(Message)data![0]} {(fails ? "fails" : "done")}");
         }
 
-        if (step.Kind == StepKind.Read)
+        if (step.Kind != StepKind.Write)
         {
-            data = [.. disk.Sectors[step.Sector]];
+            data =
+            [
+                .. Enumerable.Range(0, step.Count)
+                    .SelectMany(i => disk.Sectors[step.Sector + (i * SlotLayout.SlotStride)]),
+            ];
         }
         else if (!fails)
         {
