@@ -11,7 +11,7 @@ public enum InputKind
 /// <summary>What the vote depends on. Times are nanoseconds of one clock that never goes back.</summary>
 /// <param name="Inputs">One for each device, then those of the cluster.</param>
 /// <param name="ProofNs">So long a proof of health counts: I/O and loop time-out.</param>
-/// <param name="WatchdogNs">The vote must be won for the first time within this time.</param>
+/// <param name="WatchdogNs">A start with devices fails when the vote was not won for longer than this.</param>
 /// <param name="NeedCluster">A majority of devices is not enough.</param>
 /// <param name="RestartNs">An input that ended sooner than this after its start counts as restarted.</param>
 /// <param name="RestartCount">So many restarts are made at once; 0: any number.</param>
@@ -26,7 +26,7 @@ public sealed record InquisitorOptions(
 /// <summary>What a turn of the inquisitor has decided.</summary>
 /// <param name="FeedUntilNs">The watchdog may be fed until then, if nothing else is heard; in the past: not.</param>
 /// <param name="MayArm">The vote is won for good: the watchdog may be armed, the start is done.</param>
-/// <param name="StartFailed">The vote was not won in time after the start.</param>
+/// <param name="StartFailed">The watchdog is not armed yet, and the vote was not won for too long.</param>
 public readonly record struct Verdict(long FeedUntilNs, bool MayArm, bool StartFailed);
 
 /// <summary>
@@ -44,6 +44,7 @@ public sealed class Inquisitor(InquisitorOptions options, long startNs)
 
     private bool _armed;
     private bool _clusterRequired;
+    private long _lastWonNs = startNs;
 
     /// <summary>The devices of which a majority is needed; 0 on a node without.</summary>
     public int DiskCount { get; } = options.Inputs.Count(kind => kind == InputKind.Disk);
@@ -112,7 +113,13 @@ public sealed class Inquisitor(InquisitorOptions options, long startNs)
     {
         var until = DiskCount > 0 ? JudgeWithDisks(nowNs) : JudgeWithoutDisks(nowNs);
         var mayArm = nowNs < (DiskCount > 0 ? DiskUntil() : AnyClusterUntil());
-        return new Verdict(until, mayArm, !_armed && !mayArm && nowNs - startNs > options.WatchdogNs);
+        if (nowNs < until || DiskCount == 0)
+        {
+            // A node without devices waits for its cluster as long as it takes.
+            _lastWonNs = nowNs;
+        }
+
+        return new Verdict(until, mayArm, !_armed && nowNs - _lastWonNs > options.WatchdogNs);
     }
 
     /// <summary>How many inputs of a kind are healthy, for the log.</summary>

@@ -92,6 +92,17 @@ public sealed class InquisitorTests
     }
 
     [Fact]
+    public void A_start_waits_while_the_cluster_alone_is_healthy_and_without_devices_as_long_as_it_takes()
+    {
+        var withDisk = New([InputKind.Disk, InputKind.Cluster]);
+        withDisk.OnAlive(1, 6 * Second);
+        Assert.False(withDisk.Judge(9 * Second).StartFailed);
+        Assert.False(withDisk.Judge(14 * Second).StartFailed);
+        Assert.True(withDisk.Judge(15 * Second).StartFailed);
+        Assert.False(New([InputKind.Pacemaker]).Judge(1000 * Second).StartFailed);
+    }
+
+    [Fact]
     public void An_older_proof_does_not_take_the_place_of_a_newer()
     {
         var inquisitor = New([InputKind.Disk]);

@@ -127,7 +127,7 @@ internal sealed class SbdOptionsReader
         _options.PidFile ??= _settings.Get("SBD_PIDFILE");
         if (_options.NodeName.Length == 0)
         {
-            _options.NodeName = Environment.MachineName.ToLowerInvariant();
+            _options.NodeName = HostName().ToLowerInvariant();
         }
 
         if (_options.Devices.Count > 0
@@ -186,6 +186,9 @@ internal sealed class SbdOptionsReader
         // "1" is a yes and not a second, as it has always been.
         _options.DelayStart = SettingsFile.IsTrue(delay) ? null : Duration.ParseSeconds(delay) ?? 0;
     }
+
+    /// <summary>With its domain if it has one: fence agents and the cluster know the node by the whole name.</summary>
+    private static string HostName() => File.ReadAllText("/proc/sys/kernel/hostname").Trim();
 
     private static UsageException InvalidValue(GetOpt.Item item) =>
         new($"Invalid value \"{item.Value}\" for option -{item.Letter}");

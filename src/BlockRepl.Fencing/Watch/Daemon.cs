@@ -20,8 +20,9 @@ internal sealed class Daemon
     private readonly string _rehearsal;
     private readonly SystemLog _log;
     private readonly EventQueue _events = new();
-    private readonly DiskServantThread[] _servants;
+    private readonly IServant[] _servants;
     private readonly long[] _lastAliveNs;
+    private readonly HealthVerdict[] _lastSeen;
     private readonly Inquisitor _inquisitor;
     private readonly TimeSpan _proof;
     private Guard? _guard;
@@ -33,20 +34,27 @@ internal sealed class Daemon
     private NodeEnd? _end;
     private long _endUntilNs;
 
-    public Daemon(SbdOptions options, Timeouts timeouts, string rehearsal, SystemLog log)
+    public Daemon(SbdOptions options, DaemonPlan plan, string rehearsal, SystemLog log)
     {
         _options = options;
-        _timeouts = timeouts;
+        _timeouts = plan.Timeouts;
         _rehearsal = rehearsal;
         _log = log;
-        _servants = [.. options.Devices.Select((name, i) => new DiskServantThread(i, name, options, _events))];
-        _lastAliveNs = new long[_servants.Length];
-        _proof = TimeSpan.FromSeconds((long)timeouts.Loop + options.IoSeconds);
+        InputKind[] inputs = [.. options.Devices.Select(_ => InputKind.Disk), .. plan.ClusterInputs];
+        _servants =
+        [
+            .. inputs.Select((kind, i) => kind == InputKind.Disk
+                ? (IServant)new DiskServantThread(i, options.Devices[i], options, _events)
+                : new ClusterServant(i, kind, options, _timeouts, _events)),
+        ];
+        _lastAliveNs = new long[inputs.Length];
+        _lastSeen = new HealthVerdict[inputs.Length];
+        _proof = TimeSpan.FromSeconds((long)_timeouts.Loop + options.IoSeconds);
         _inquisitor = new Inquisitor(
             new InquisitorOptions(
-                [.. options.Devices.Select(_ => InputKind.Disk)],
+                inputs,
                 Nanoseconds(_proof.TotalSeconds),
-                Nanoseconds(timeouts.Watchdog),
+                Nanoseconds(_timeouts.Watchdog),
                 options.NeedCluster,
                 Nanoseconds(options.RestartSeconds),
                 options.RestartCount),
@@ -143,8 +151,7 @@ internal sealed class Daemon
         _guard!.Publish(verdict.FeedUntilNs, now);
         if (verdict.StartFailed && !_isArming && _result is null)
         {
-            _log.Error($"the vote was not won within {_timeouts.Watchdog} s: "
-                + $"{_inquisitor.CountHealthy(InputKind.Disk, now)} of {_servants.Length} devices are healthy");
+            _log.Error($"the vote was not won within {_timeouts.Watchdog} s: {CountDevices(now)}");
             Finish(false);
         }
         else if (verdict.MayArm && !_isArming && !_isStopping)
@@ -153,7 +160,7 @@ internal sealed class Daemon
             _guard.Arm(new GuardOrders(
                 (int)Math.Min(_timeouts.Watchdog, int.MaxValue),
                 _options.SetWatchdogTimeout,
-                _proof,
+                TimeSpan.FromSeconds(2L * Math.Max(_timeouts.Loop, 1)),
                 _options.Trace switch
                 {
                     0 => _options.TimeoutAction.End,
@@ -174,12 +181,15 @@ internal sealed class Daemon
         var slow = _isArmed && limit > 0 && age >= limit;
         if (slow && !_isSlow)
         {
-            _log.Warning($"the watchdog was not fed for {age} s: "
-                + $"{_inquisitor.CountHealthy(InputKind.Disk, now)} of {_servants.Length} devices are healthy");
+            _log.Warning($"the watchdog was not fed for {age} s: {CountDevices(now)}");
         }
 
         _isSlow = slow;
     }
+
+    private string CountDevices(long now) => _inquisitor.DiskCount == 0
+        ? "there is no device, the cluster decides"
+        : $"{_inquisitor.CountHealthy(InputKind.Disk, now)} of {_inquisitor.DiskCount} devices are healthy";
 
     private void Handle(DaemonEvent what, Action started)
     {
@@ -187,6 +197,9 @@ internal sealed class Daemon
         {
             case DaemonEventKind.Alive:
                 OnAlive(what);
+                break;
+            case DaemonEventKind.ClusterSeen:
+                OnClusterSeen(what);
                 break;
             case DaemonEventKind.MessageSeen:
                 OnMessage(what);
@@ -213,16 +226,45 @@ internal sealed class Daemon
         var limit = _options.LatencyWarningFor(_timeouts.Watchdog);
         if (last != 0 && limit > 0 && now - last > Nanoseconds((long)limit + _timeouts.Loop))
         {
-            _log.Warning($"{_servants[what.Input].Device}: a round took {(now - last) / 1_000_000_000} s");
+            _log.Warning($"{_servants[what.Input].Name}: a round took {(now - last) / 1_000_000_000} s");
         }
 
         _lastAliveNs[what.Input] = now;
         _inquisitor.OnAlive(what.Input, what.EvidenceNs);
     }
 
+    private void OnClusterSeen(DaemonEvent what)
+    {
+        var verdict = what.Cluster;
+        if (verdict != _lastSeen[what.Input])
+        {
+            _lastSeen[what.Input] = verdict;
+            _log.Notice($"{_servants[what.Input].Name}: {verdict.Health}: {verdict.Reason}");
+        }
+
+        if (verdict.Health != Health.Healthy)
+        {
+            // The time without health is no slow round.
+            _lastAliveNs[what.Input] = 0;
+        }
+
+        switch (verdict.Health)
+        {
+            case Health.Healthy:
+                OnAlive(what);
+                break;
+            case Health.Unhealthy:
+                _inquisitor.OnUnhealthy(what.Input);
+                break;
+            case Health.Left:
+                _inquisitor.OnLeft(what.Input);
+                break;
+        }
+    }
+
     private void OnMessage(DaemonEvent what)
     {
-        var (device, mailbox) = (_servants[what.Input].Device, what.Mailbox);
+        var (device, mailbox) = (_servants[what.Input].Name, what.Mailbox);
         _log.Notice($"{device}: message {mailbox.Message.Word()} from {mailbox.Sender}");
         if (mailbox.Message == Message.Exit)
         {
@@ -232,7 +274,7 @@ internal sealed class Daemon
 
     private void OnServantEnded(DaemonEvent what)
     {
-        var device = _servants[what.Input].Device;
+        var device = _servants[what.Input].Name;
         switch (what.End)
         {
             case ServantEnd.Fenced:
@@ -269,7 +311,7 @@ internal sealed class Daemon
         {
             _isArmed = true;
             _inquisitor.OnArmed();
-            _log.Notice($"started: {_servants.Length} devices, the watchdog is set to {answer.TimeoutSeconds} s");
+            _log.Notice($"started: {CountDevices(BootClock.NowNs)}, the watchdog is set to {answer.TimeoutSeconds} s");
             started();
         }
     }

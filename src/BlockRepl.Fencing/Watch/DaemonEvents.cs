@@ -7,6 +7,7 @@ namespace BlockRepl.Fencing.Watch;
 internal enum DaemonEventKind
 {
     Alive,
+    ClusterSeen,
     MessageSeen,
     ServantEnded,
     GuardAnswered,
@@ -20,6 +21,8 @@ internal readonly record struct DaemonEvent(DaemonEventKind Kind)
     public int Input { get; init; }
 
     public long EvidenceNs { get; init; }
+
+    public HealthVerdict Cluster { get; init; }
 
     public Mailbox Mailbox { get; init; }
 

@@ -7,18 +7,16 @@ namespace BlockRepl.Fencing.Watch;
 
 /// <summary>A servant on a thread of its own. Nobody waits for it: it reports, or it does not.</summary>
 internal sealed class DiskServantThread(int input, string device, SbdOptions options, EventQueue events)
-    : IServantReports
+    : IServant, IServantReports
 {
     private volatile bool _hasStarted;
 
-    /// <summary>The device's name, as it may be printed.</summary>
-    public string Device { get; } = DeviceNames.Shown(device);
+    public string Name { get; } = DeviceNames.Shown(device);
 
-    /// <summary>Whether the mailbox was looked at once.</summary>
     public bool HasStarted => _hasStarted;
 
     public void Start(bool firstStart) =>
-        new Thread(() => Run(firstStart)) { IsBackground = true, Name = $"servant {Device}" }.Start();
+        new Thread(() => Run(firstStart)) { IsBackground = true, Name = $"servant {Name}" }.Start();
 
     void IServantReports.Alive(long evidenceNs)
     {
@@ -44,7 +42,7 @@ internal sealed class DiskServantThread(int input, string device, SbdOptions opt
             var servant = new DiskServant(runner.Exchange, NodeName.FromText(options.NodeName), this);
             runner.Run(servant.Run(firstStart, options.StartClean));
             _hasStarted |= servant.HasStarted;
-            var problem = servant.Problem.Length > 0 ? $"{Device}: {servant.Problem}" : opened.LastError;
+            var problem = servant.Problem.Length > 0 ? $"{Name}: {servant.Problem}" : opened.LastError;
             end = end with { End = servant.End, Mailbox = servant.Mailbox, Reason = problem };
         }
         catch (SbdException refusal)

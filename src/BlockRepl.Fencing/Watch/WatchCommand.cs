@@ -13,7 +13,7 @@ namespace BlockRepl.Fencing.Watch;
 /// </summary>
 internal sealed class WatchCommand(string[] arguments, SbdOptions options, Terminal terminal, SystemLog log)
 {
-    /// <summary>Set for the daemon's process: the four time-outs of the first device.</summary>
+    /// <summary>Set for the daemon's process: its <see cref="DaemonPlan"/>.</summary>
     public const string DaemonVariable = "BLOCKREPL_SBD_DAEMON";
 
     /// <summary>A file that takes what would end this node: for tests, nothing is ended then.</summary>
@@ -26,9 +26,8 @@ internal sealed class WatchCommand(string[] arguments, SbdOptions options, Termi
     {
         if (terminal.Variable(DaemonVariable) is { } given)
         {
-            var numbers = given.Split(',').Select(n => uint.Parse(n, CultureInfo.InvariantCulture)).ToArray();
-            var timeouts = new Timeouts(numbers[0], numbers[1], numbers[2], numbers[3]);
-            return new Daemon(options, timeouts, terminal.Variable(RehearsalVariable) ?? "", log).Run(() =>
+            var rehearsal = terminal.Variable(RehearsalVariable) ?? "";
+            return new Daemon(options, DaemonPlan.Parse(given), rehearsal, log).Run(() =>
             {
                 terminal.Line(Ready);
                 Platform.Native.ProcessProtection.ReleaseStandardStreams();
@@ -36,23 +35,24 @@ internal sealed class WatchCommand(string[] arguments, SbdOptions options, Termi
         }
 
         CheckOptions();
-        var found = FindTimeouts();
+        InputKind[] cluster = [.. FindClusterInputs()];
+        var found = options.Devices.Count > 0 ? FindTimeouts() : options.Timeouts;
         log.Notice($"time-outs: watchdog {found.Watchdog} s, allocate {found.Allocate} s, loop {found.Loop} s, "
             + $"msgwait {found.MessageWait} s, I/O {options.IoSeconds} s");
-        foreach (var problem in found.Problems(options.IoSeconds))
+        foreach (var problem in options.Devices.Count > 0 ? found.Problems(options.IoSeconds) : [])
         {
             log.Warning(problem);
         }
 
         if (options.DelayStart is not 0)
         {
-            var delay = options.DelayStart ?? found.MessageWait;
+            var delay = options.DelayStart ?? (options.Devices.Count > 0 ? found.MessageWait : 2L * found.Watchdog);
             log.Notice($"the start is delayed by {delay} s");
             terminal.Wait(TimeSpan.FromSeconds(delay));
         }
 
         AllowSysrq();
-        return StartDaemon(found);
+        return StartDaemon(new DaemonPlan(found, cluster));
     }
 
     private void CheckOptions()
@@ -62,23 +62,44 @@ internal sealed class WatchCommand(string[] arguments, SbdOptions options, Termi
             throw new SbdException("SBD_SYNC_RESOURCE_STARTUP is on and SBD_PACEMAKER is off: Pacemaker would wait for "
                 + "ever for a sign of a program that does not know it");
         }
+    }
 
-        if (options.SyncResourceStartup)
+    /// <summary>What of the cluster is to be asked and can be on this machine.</summary>
+    private List<InputKind> FindClusterInputs()
+    {
+        var found = new List<InputKind>();
+        foreach (var (kind, wanted) in new[]
         {
-            log.Warning("Pacemaker is not consulted by this version and waits for its sign if "
-                + "SBD_SYNC_RESOURCE_STARTUP is on: set it to no in the file that both read");
+            (InputKind.Pacemaker, options.CheckPacemaker), (InputKind.Cluster, options.CheckCluster),
+        })
+        {
+            if (wanted && ClusterServant.FindProblem(kind) is { } problem)
+            {
+                log.Notice($"{kind}: cannot be asked on this machine: {problem}");
+            }
+            else if (wanted)
+            {
+                found.Add(kind);
+            }
         }
 
-        if (options.Devices.Count == 0 || options.NeedCluster)
+        if (found.Count == 0 && options.Devices.Count == 0)
         {
-            throw new SbdException("this version needs a device and cannot consult the cluster: "
-                + "give devices with -d or SBD_DEVICE, and no -z");
+            throw new SbdException("there is no device, and neither Pacemaker nor a cluster can be asked: "
+                + "nothing would tell whether this node is well");
         }
 
-        if (options.CheckPacemaker || options.CheckCluster)
+        if (found.Count == 0 && options.NeedCluster)
         {
-            log.Notice("Pacemaker and the cluster are not consulted by this version: the devices alone decide");
+            throw new SbdException("-z asks for a healthy cluster, and neither Pacemaker nor a cluster can be asked");
         }
+
+        if (found.Count == 0)
+        {
+            log.Notice("the devices alone decide");
+        }
+
+        return found;
     }
 
     /// <summary>Those of the first device with a header; waits for one.</summary>
@@ -145,15 +166,13 @@ internal sealed class WatchCommand(string[] arguments, SbdOptions options, Termi
         }
     }
 
-    private bool StartDaemon(Timeouts timeouts)
+    private bool StartDaemon(DaemonPlan plan)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!, arguments)
         {
             RedirectStandardInput = true, RedirectStandardOutput = true,
         };
-        start.Environment[DaemonVariable] = string.Create(
-            CultureInfo.InvariantCulture,
-            $"{timeouts.Watchdog},{timeouts.Allocate},{timeouts.Loop},{timeouts.MessageWait}");
+        start.Environment[DaemonVariable] = plan.ToString();
         using var daemon = Process.Start(start)!;
         return daemon.StandardOutput.ReadLine() == Ready;
     }

@@ -9,6 +9,7 @@ internal sealed class SimNode
     private const long Tick = World.Second / 4;
     private const long Proof = 4 * World.Second;
     private const long Watchdog = 5 * World.Second;
+    private const long TurnLimit = 2 * World.Second;
 
     private readonly World _world;
     private readonly SimPath[] _paths;
@@ -208,7 +209,7 @@ internal sealed class SimNode
 
         if (!IsPaused)
         {
-            var step = FeedingRule.Decide(Clock, _lastFedNs, Watchdog, _published.FeedUntilNs, _turnNs, Proof);
+            var step = FeedingRule.Decide(Clock, _lastFedNs, Watchdog, _published.FeedUntilNs, _turnNs, TurnLimit);
             step = _world.Bug switch
             {
                 PlantedBug.FeederIgnoresProofs => FeedingStep.Feed,

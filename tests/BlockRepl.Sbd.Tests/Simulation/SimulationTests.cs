@@ -45,4 +45,28 @@ public sealed class SimulationTests
 
         Assert.Fail($"{bug} was not found");
     }
+
+    [Fact]
+    public void A_node_without_devices_that_is_cut_off_is_dead_when_the_others_say_so()
+    {
+        var (cut, deaths) = (0, 0);
+        for (var seed = 1; seed <= 5000; seed++)
+        {
+            var schedule = ClusterSchedule.Run(seed);
+            Assert.True(
+                schedule.Violations.Count == 0,
+                $"seed {seed}:\n{string.Join('\n', schedule.Trace.Concat(schedule.Violations))}");
+            cut += schedule.WasCutWhileUp ? 1 : 0;
+            deaths += schedule.IsDead ? 1 : 0;
+        }
+
+        Assert.True(cut > 1000 && deaths > cut, $"{cut} cut off, {deaths} deaths: too little happens");
+    }
+
+    [Theory]
+    [InlineData(PlantedBug.UnhealthyIgnored)]
+    [InlineData(PlantedBug.LeftIsMissed)]
+    [InlineData(PlantedBug.ProofDatedAtItsEnd)]
+    public void A_bug_planted_into_the_cluster_is_found(object bug) => Assert.Contains(
+        Enumerable.Range(1, 5000), seed => ClusterSchedule.Run(seed, (PlantedBug)bug).Violations.Count > 0);
 }
