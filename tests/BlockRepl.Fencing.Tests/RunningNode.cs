@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Xunit;
 
 namespace BlockRepl.Fencing.Tests;
@@ -30,8 +31,8 @@ internal sealed class RunningNode : IDisposable
         _reader.Start();
     }
 
-    /// <summary>The program as it is installed.</summary>
-    public static string Program
+    /// <summary>The folder of the solution.</summary>
+    public static string Root
     {
         get
         {
@@ -41,7 +42,19 @@ internal sealed class RunningNode : IDisposable
                 top = top.Parent;
             }
 
-            var program = Path.Combine(top.FullName, "artifacts", "install", "bin", "sbd");
+            return top.FullName;
+        }
+    }
+
+    public static string Architecture =>
+        RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+
+    /// <summary>The program as it is installed.</summary>
+    public static string Program
+    {
+        get
+        {
+            var program = Path.Combine(Root, "artifacts", "install", "bin", "sbd");
             Assert.True(File.Exists(program), $"{program} is missing: run tools/build");
             return program;
         }
@@ -94,9 +107,18 @@ internal sealed class RunningNode : IDisposable
     public void Signal(string signal, int? pid = null) => Assert.Equal(
         0, Tool.Run("kill", "-" + signal, (pid ?? Pid).ToString(CultureInfo.InvariantCulture)).Code);
 
-    /// <summary>The process that feeds: the daemon's only child.</summary>
-    public int GuardPid() => int.Parse(
-        File.ReadAllText($"/proc/{Pid}/task/{Pid}/children").Trim(), CultureInfo.InvariantCulture);
+    /// <summary>The process that feeds.</summary>
+    public int GuardPid() => ChildrenOf(Pid).Single(pid => NameOf(pid) == "blockrepl-guard");
+
+    /// <summary>All processes that a process has started, by any of its threads.</summary>
+    public static int[] ChildrenOf(int parent) =>
+    [
+        .. from thread in Directory.EnumerateDirectories($"/proc/{parent}/task")
+           from pid in File.ReadAllText($"{thread}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+           select int.Parse(pid, CultureInfo.InvariantCulture),
+    ];
+
+    private static string NameOf(int pid) => File.ReadAllText($"/proc/{pid}/comm").Trim();
 
     public void WaitForLetters(string expected)
     {

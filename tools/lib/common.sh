@@ -38,6 +38,7 @@ package_of() {
         drbdmeta) echo drbd-utils ;;
         sbd) echo sbd ;;
         losetup) echo mount ;;
+        fence_sbd) echo fence-agents ;;
         ip) echo iproute2 ;;
         qemu-system-x86_64) echo qemu-system-x86 ;;
         qemu-system-aarch64) echo qemu-system-arm ;;
