@@ -87,6 +87,27 @@ public sealed class DrbdToolTests
     }
 
     [Fact]
+    public void Changed_options_are_taken_over_by_a_secondary_and_refused_by_a_primary()
+    {
+        using TwoNodes nodes = TwoNodes.Connected(new TwoNodesOptions());
+        string text = File.ReadAllText(nodes.ConfigurationPath);
+        File.WriteAllText(
+            nodes.ConfigurationPath,
+            text.Replace("protocol C;", "protocol C; max-buffers 4000;", StringComparison.Ordinal));
+        Expect(nodes.Right, 0, "", "drbdadm", "adjust", "r0");
+        nodes.WaitInSync();
+        Assert.Contains("4000;", nodes.Right.Run("drbdsetup", "show", "r0").Output, StringComparison.Ordinal);
+        ToolResult refused = nodes.Left.Run("drbdadm", "adjust", "r0");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("net max-buffers: default -> 4000", refused.Error, StringComparison.Ordinal);
+        Expect(nodes.Left, 0, "Primary/Secondary\n", "drbdadm", "role", "r0");
+        Expect(nodes.Left, 0, "", "drbdadm", "secondary", "r0");
+        Expect(nodes.Left, 0, "", "drbdadm", "adjust", "r0");
+        nodes.WaitInSync();
+        Expect(nodes.Left, 0, "", "drbdadm", "-v", "adjust", "all");
+    }
+
+    [Fact]
     public void A_configuration_may_come_from_standard_input()
     {
         using var nodes = new TwoNodes(new TwoNodesOptions { Minor = 5 });
