@@ -273,7 +273,12 @@ public sealed partial class DeviceTests
     {
         foreach (Node node in nodes)
         {
-            Assert.Empty(Directory.GetFileSystemEntries(node.DeviceDirectory));
+            Assert.All(Directory.GetFileSystemEntries(node.DeviceDirectory), path =>
+            {
+                // The name of a resource that is up, without a device.
+                Assert.Equal(node.Device, path);
+                Assert.Throws<IOException>(() => File.OpenRead(path));
+            });
             Assert.DoesNotContain(
                 Directory.GetFileSystemEntries("/sys/class/block", "loop*"), device => IsOverFileOf(device, node));
             Assert.DoesNotContain(
