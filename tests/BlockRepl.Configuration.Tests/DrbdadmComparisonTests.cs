@@ -10,12 +10,12 @@ namespace BlockRepl.Configuration.Tests;
 /// </summary>
 public sealed class DrbdadmComparisonTests
 {
-    private const string Original = "/lib/drbd/drbdadm-84";
+    internal const string Original = "/lib/drbd/drbdadm-84";
 
     private static readonly HashSet<string> Addresses =
         ["127.0.0.1", "::1", "10.1.1.1", "172.30.2.11", "172.30.2.12", "fd00::1"];
 
-    private static string Corpus => Path.Combine(AppContext.BaseDirectory, "Corpus");
+    internal static string Corpus => Path.Combine(AppContext.BaseDirectory, "Corpus");
 
     public static TheoryData<string> Cases() =>
         [.. Directory.EnumerateFiles(Corpus, "*.conf").Select(path => Path.GetFileNameWithoutExtension(path)).Order()];
