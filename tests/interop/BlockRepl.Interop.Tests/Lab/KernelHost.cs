@@ -113,18 +113,20 @@ internal sealed class KernelHost(string name, Guest guest, Disks disks, string h
 
     /// <summary>Ends one of the two TCP connections of the replication; the peer gets a reset.</summary>
     /// <param name="index">0 or 1: by the order of their ports.</param>
-    public void ResetSocket(int index) =>
-        guest.Run(
-            $"""
-            established=$(ss -Htn state established | awk '/:7788/ {LeftBrace} print $3, $4 {RightBrace}')
-            ports=$(echo "$established" | sort | sed -n {index + 1}p)
-            set -- $ports
-            [ -n "$1" ] || exit 9
-            ss -K sport = :$(echo $1 | sed 's/.*://') and dport = :$(echo $2 | sed 's/.*://')
-            """).OrThrow();
+    public void ResetSocket(int index)
+    {
+        string[] ports = Sockets()[index].Split(' ');
+        guest.Run($"ss -K sport = :{ports[0]} and dport = :{ports[1]}").OrThrow();
+    }
 
-    private const string LeftBrace = "{";
-    private const string RightBrace = "}";
+    /// <summary>The connection's sockets: own port and peer's.</summary>
+    public string[] Sockets() =>
+        [.. guest.Run("ss -Htn state established").OrThrow().Split('\n')
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(f => f.Length > 3 && (Port(f[2]) == "7788" || Port(f[3]) == "7788"))
+            .Select(f => $"{Port(f[2])} {Port(f[3])}").Order(StringComparer.Ordinal)];
+
+    private static string Port(string address) => address[(address.LastIndexOf(':') + 1)..];
 
     /// <summary>A process that has the device open.</summary>
     private sealed class Holder(Guest guest) : IDisposable

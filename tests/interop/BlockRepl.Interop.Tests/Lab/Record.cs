@@ -25,7 +25,8 @@ internal static partial class Record
             "results.txt",
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{DateTime.Now:yyyy-MM-dd HH:mm:ss} {Laboratory.Series} {result} {time.TotalSeconds:F1} s {Script()}"));
+                $"{DateTime.Now:yyyy-MM-dd HH:mm:ss} {Laboratory.Series} {result} {time.TotalSeconds:F1} s "
+                + Script()));
 
     public static string FileName(string name)
     {

@@ -57,9 +57,13 @@ public sealed partial record SplitBrainCase(
         public bool Fits(Node now) =>
             Connection == now.Connection && Role == now.Role && Called.SequenceEqual(now.Called);
 
+        /// <remarks>
+        /// A kernel that was to call pri-lost-after-sb can demote itself when the handshake has ended meanwhile.
+        /// </remarks>
         public bool ComesLate(Node now, Node other) =>
             Connection is "StandAlone" or "WFConnection" && now.Connection == "WFConnection"
-            && other.Connection == "StandAlone" && Role == now.Role
+            && other.Connection == "StandAlone"
+            && (Role == now.Role || (Called.Contains("pri-lost-after-sb") && now.Role == "Secondary"))
             && Called.Take(now.Called.Length).SequenceEqual(now.Called);
     }
 

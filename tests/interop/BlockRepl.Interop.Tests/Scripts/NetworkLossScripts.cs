@@ -55,8 +55,11 @@ public sealed class NetworkLossScripts(Laboratory laboratory)
             using Load load = s.StartLoadAndSeeIt();
             for (int socket = 0; socket < 2; socket++)
             {
+                string[] before = s.Kernel.Sockets();
                 s.Kernel.ResetSocket(socket);
-                s.WaitApart(NoticeSeconds);
+                Poll.Until(
+                    () => s.Kernel.Sockets() is { Length: 2 } now && !now.Intersect(before).Any(),
+                    "two new sockets", NoticeSeconds, () => string.Join(", ", s.Kernel.Sockets()));
                 s.WaitConnected();
                 s.WaitForWrites(load);
                 s.WaitForNoResync();
