@@ -19,12 +19,13 @@ public sealed class SystemdUnitTests
                 // Systemd looks whether the programs are there, which they are only where the build put them.
                 string text = File.ReadAllText(unit)
                     .Replace("/usr/sbin/blockrepld", Programs.Daemon, StringComparison.Ordinal)
-                    .Replace("/usr/sbin/blockrepl ", Programs.Commands + " ", StringComparison.Ordinal);
+                    .Replace("/usr/sbin/blockrepl ", Programs.Commands + " ", StringComparison.Ordinal)
+                    .Replace("/usr/lib/blockrepl/sbd", Programs.Commands, StringComparison.Ordinal);
                 File.WriteAllText(Path.Combine(folder, Path.GetFileName(unit)), text);
             }
 
             string[] copies = Directory.GetFiles(folder);
-            Assert.Equal(2, copies.Length);
+            Assert.Equal(5, copies.Length);
             ToolResult result = Tool.Run("systemd-analyze", ["verify", "--man=no", .. copies]).OrThrow();
             Assert.Equal("", result.Output + result.Error);
         }

@@ -45,6 +45,10 @@ package_of() {
         cpio) echo cpio ;;
         modprobe) echo kmod ;;
         xz) echo xz-utils ;;
+        dpkg-deb) echo dpkg ;;
+        debootstrap) echo debootstrap ;;
+        file) echo file ;;
+        lintian) echo lintian ;;
         *) fail "no package known for $1" ;;
     esac
 }
@@ -102,6 +106,14 @@ want() {
         return 0
     fi
     say "note: without these Debian packages some parts are skipped: $missing"
+}
+
+# newest_package ARCH: the Debian package that tools/package made last.
+newest_package() {
+    local found
+    found="$(ls -t "$ROOT/artifacts/packages/"blockrepl_*_"$1".deb 2>/dev/null | head -n 1)"
+    [ -n "$found" ] || fail "there is no package for $1; run: tools/package $1"
+    printf '%s' "$found"
 }
 
 need_dotnet() {
