@@ -20,13 +20,12 @@ internal static partial class Record
     }
 
     /// <summary>The script that runs, with its variant, and how it ended.</summary>
-    public static void Add(string result, TimeSpan time) =>
-        Note(
-            "results.txt",
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{DateTime.Now:yyyy-MM-dd HH:mm:ss} {Laboratory.Series} {result} {time.TotalSeconds:F1} s "
-                + Script()));
+    public static void Add(string result, TimeSpan time)
+    {
+        string now = DateTime.Now.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+        string seconds = time.TotalSeconds.ToString("F1", CultureInfo.InvariantCulture);
+        Note("results.txt", $"{now} {Laboratory.Series} {result} {seconds} s {Script()}");
+    }
 
     public static string FileName(string name)
     {
