@@ -40,4 +40,6 @@ internal sealed class OneFile : IConfigurationFiles
     }
 
     public IReadOnlyList<string> List(string directory) => [];
+
+    public IReadOnlyList<string> Folders(string directory) => [];
 }
