@@ -237,7 +237,8 @@ public sealed class SlotTable(Exchange io)
     /// A message may be wiped out unread: by a "test" that somebody else sends, or by the node itself:
     /// 1. it reads a "test"; 2. this message is written and read back; 3. its cleared mailbox is written over it.
     /// So the mailbox is looked at again, and if no message that ends the node is there, this one is sent once more.
-    /// (One that was followed stays. Later than this a node that was reset could be up again.)
+    /// (One that was followed stays. Later than this a node that was reset could be up again, and its empty mailbox
+    /// would look the same: if the last look fails, nobody knows, and the message counts as not sent.)
     /// </summary>
     private IEnumerable<DeviceStep> AwaitEnd(Message message, NodeName sender)
     {
@@ -247,6 +248,7 @@ public sealed class SlotTable(Exchange io)
             yield return DeviceStep.Wait(SecondLook);
             left -= SecondLook;
             yield return DeviceStep.Read(SlotLayout.MailboxSector(Slot));
+            Outcome = io.Failed ? SlotOutcome.ReadFailed : SlotOutcome.Done;
             if (io.Failed || Mailbox.Parse(io.Sector).Message.EndsNode())
             {
                 continue;
@@ -265,7 +267,10 @@ public sealed class SlotTable(Exchange io)
             left = Header.Timeouts.MessageWait;
         }
 
-        yield return DeviceStep.Wait(left);
+        if (Outcome == SlotOutcome.Done)
+        {
+            yield return DeviceStep.Wait(left);
+        }
     }
 
     private IEnumerable<DeviceStep> AwaitAnswer()
