@@ -98,15 +98,17 @@ public sealed class ConfigurationCommands
 
     private ConfigurationAnswer Dump()
     {
+        ConfigurationDump dump = _request.Command == "dump"
+            ? new TextDump(_request.Inherit, _request.Node)
+            : new XmlDump(_request.Inherit);
         if (_request.Targets.Count == 0 || _request.Targets is ["all"])
         {
             _views.ForEach(CheckAddress);
-            return Good(_request.Command == "dump" ? DumpAllAsText() : DumpAllAsXml());
+            AddAll(dump);
+            return Good(dump.ToString());
         }
 
         List<NodeView> own = Own;
-        var text = new TextDump(_request.Inherit);
-        var xml = new XmlDump(_request.Inherit);
         foreach (string word in _request.Targets)
         {
             if (TargetSelection.Find(own, word) is not { } targets)
@@ -117,42 +119,24 @@ public sealed class ConfigurationCommands
             foreach (Target target in targets)
             {
                 CheckAddress(target.View);
-                OptionSections sections = Shown(target.View);
-                text.AddResource(target.View, sections, _request.Node);
-                xml.AddResource(target.View, sections);
+                dump.AddResource(target.View, Shown(target.View));
             }
         }
 
-        return Good(_request.Command == "dump" ? text.ToString() : xml.ToString());
+        return Good(dump.ToString());
     }
 
-    private string DumpAllAsText()
+    private void AddAll(ConfigurationDump dump)
     {
-        var text = new TextDump(_request.Inherit);
-        text.AddComment(_path);
-        text.AddGlobal(_syntax.Global);
+        dump.Begin(_path);
+        dump.AddGlobal(_syntax.Global);
         if (_syntax.Common is { } common)
         {
-            text.AddCommon(common);
+            dump.AddCommon(common);
         }
 
-        _views.ForEach(view => text.AddResource(view, Shown(view), _request.Node));
-        return text.ToString();
-    }
-
-    private string DumpAllAsXml()
-    {
-        var xml = new XmlDump(_request.Inherit);
-        xml.Open($"config file=\"{_path}\"");
-        xml.AddGlobal(_syntax.Global);
-        if (_syntax.Common is { } common)
-        {
-            xml.AddCommon(common);
-        }
-
-        _views.ForEach(view => xml.AddResource(view, Shown(view)));
-        xml.Close("config");
-        return xml.ToString();
+        _views.ForEach(view => dump.AddResource(view, Shown(view)));
+        dump.End();
     }
 
     /// <summary>
@@ -183,10 +167,8 @@ public sealed class ConfigurationCommands
             return;
         }
 
-        throw new ConfigurationException(
-            address.Position,
-            $"in resource {view.Syntax.Name}, on {view.Own.Title}: the address {address.Address} is on no interface of "
-            + "this machine. Correct it, bring the interface up, or set disable-ip-verification in global { }.");
+        throw ConfigurationException.AddressIsNotHere(
+            address.Position, view.Syntax.Name, view.Own.Title, address.Address);
     }
 
     private ConfigurationAnswer RunForEach()

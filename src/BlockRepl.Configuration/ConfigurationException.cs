@@ -16,4 +16,11 @@ public sealed class ConfigurationException(SourcePosition position, string reaso
 
     /// <summary>The message without the place.</summary>
     public string Reason { get; } = reason;
+
+    /// <summary>A resource's own address is none of this machine's: no peer would ever reach it.</summary>
+    public static ConfigurationException AddressIsNotHere(
+        SourcePosition position, string resource, string host, string address) => new(
+            position,
+            $"in resource {resource}, on {host}: the address {address} is on no interface of this machine. Correct it, "
+            + "bring the interface up, or set disable-ip-verification in global { }.");
 }

@@ -1,4 +1,3 @@
-using System.Text;
 using BlockRepl.Configuration.Options;
 using BlockRepl.Configuration.Resolution;
 using BlockRepl.Configuration.Syntax;
@@ -9,20 +8,16 @@ namespace BlockRepl.Configuration.Printing;
 /// A configuration as drbd.conf text, character by character as <c>drbdadm dump</c> of drbd-utils 9.22 prints it in 8.4
 /// mode: people compare the two, and scripts read it.
 /// </summary>
-internal sealed class TextDump(bool inherit)
+/// <param name="node">The node that it is printed for.</param>
+internal sealed class TextDump(bool inherit, string node) : ConfigurationDump(inherit)
 {
     /// <summary>Values of options and statements begin here, if the name is not too long.</summary>
     private const int ValueColumn = 24;
 
-    private readonly StringBuilder _text = new();
-    private int _depth;
-
-    public override string ToString() => _text.ToString();
-
-    public void AddComment(string text) => Line($"# {text}");
+    public override void Begin(string path) => Line($"# {path}");
 
     /// <summary>Nothing if nothing but time limits is given, or only defaults.</summary>
-    public void AddGlobal(GlobalSettings global)
+    public override void AddGlobal(GlobalSettings global)
     {
         if (!global.DisableIpVerification && global.MinorCount is null && global.DialogRefreshSeconds == 1
             && global.UsageCount == "ask")
@@ -30,7 +25,7 @@ internal sealed class TextDump(bool inherit)
             return;
         }
 
-        Open("global");
+        OpenSection("global");
         LineIf(global.DisableIpVerification, "disable-ip-verification;");
         LineIf(global.MinorCount is not null, $"minor-count {global.MinorCount};");
         LineIf(global.DialogRefreshSeconds != 1, $"dialog-refresh {global.DialogRefreshSeconds};");
@@ -46,22 +41,22 @@ internal sealed class TextDump(bool inherit)
         CloseTop();
     }
 
-    public void AddCommon(ResourceSyntax common)
+    public override void AddCommon(ResourceSyntax common)
     {
-        Open("common");
+        OpenSection("common");
         AddSections(common.Sections);
         CloseTop();
     }
 
-    public void AddResource(NodeView view, OptionSections sections, string node)
+    public override void AddResource(NodeView view, OptionSections sections)
     {
         ResourceSyntax resource = view.Syntax;
         string name = TextWords.Quote(resource.Name);
-        AddComment(
-            $"resource {name} on {node}: {(view.Own is null ? "" : "not ")}ignored, "
+        Line(
+            $"# resource {name} on {node}: {(view.Own is null ? "" : "not ")}ignored, "
             + $"{(view.IsStacked ? "" : "not ")}stacked");
-        AddComment($"defined at {resource.Position}");
-        Open($"resource {name}");
+        Line($"# defined at {resource.Position}");
+        OpenSection($"resource {name}");
         foreach (HostSyntax host in resource.Hosts)
         {
             AddHost(view, host);
@@ -71,19 +66,9 @@ internal sealed class TextDump(bool inherit)
         CloseTop();
     }
 
-    private void AddSections(OptionSections sections)
-    {
-        AddOptions("options", sections.Options);
-        AddOptions("net", sections.Net);
-        AddOptions("disk", sections.Disk);
-        AddOptions("startup", sections.Startup);
-        AddOptions("proxy", sections.Proxy);
-        AddOptions("handlers", sections.Handlers);
-    }
-
     private void AddHost(NodeView view, HostSyntax host)
     {
-        Open(host.Kind switch
+        OpenSection(host.Kind switch
         {
             HostKind.Floating => $"floating {Address(host.Address!)}",
             HostKind.Stacked => $"stacked-on-top-of {TextWords.Quote(host.StackedOn!)}",
@@ -111,19 +96,19 @@ internal sealed class TextDump(bool inherit)
             AddProxy(view, proxy);
         }
 
-        Close();
+        CloseSection();
     }
 
     private void AddVolume(NodeView view, HostSyntax host, VolumeSyntax volume)
     {
         if (!volume.IsImplicit)
         {
-            Open($"volume {volume.Number}");
+            OpenSection($"volume {volume.Number}");
         }
 
-        AddOptions("disk", inherit ? view.DiskOptions(volume) : volume.DiskOptions);
+        AddOptions("disk", DiskOptions(view, volume));
         DeviceSyntax device = volume.Device!;
-        string? path = inherit ? device.ShownPath : device.Path;
+        string? path = DevicePath(device);
         Statement("device", $"{(path is null ? "" : TextWords.Quote(path) + " ")}minor {device.Minor}");
         if (host.Kind != HostKind.Stacked)
         {
@@ -133,7 +118,7 @@ internal sealed class TextDump(bool inherit)
 
         if (!volume.IsImplicit)
         {
-            Close();
+            CloseSection();
         }
     }
 
@@ -152,22 +137,22 @@ internal sealed class TextDump(bool inherit)
 
     private void AddProxy(NodeView view, ProxySyntax proxy)
     {
-        Open($"proxy on {string.Join(' ', proxy.Names)}");
+        OpenSection($"proxy on {string.Join(' ', proxy.Names)}");
         Line($"{"inside",-16} {Address(proxy.Inside!)};");
         Line($"{"outside",-16} {Address(proxy.Outside!)};");
-        AddOptions("options", inherit ? proxy.Options.InheritFrom(view.Sections.Proxy) : proxy.Options);
-        Close();
+        AddOptions("options", ProxyOptions(view, proxy));
+        CloseSection();
     }
 
-    private void AddOptions(string title, OptionSet options)
+    protected override void AddOptions(string title, OptionSet options)
     {
         if (options.IsEmpty)
         {
             return;
         }
 
-        Open(title);
-        foreach (OptionValue value in options.Values.OrderBy(value => Rank(value.Definition)))
+        OpenSection(title);
+        foreach (OptionValue value in InOrder(options))
         {
             switch (value.Definition.Kind)
             {
@@ -185,52 +170,26 @@ internal sealed class TextDump(bool inherit)
 
         if (options.Plugins.Count > 0)
         {
-            Open("plugin");
+            OpenSection("plugin");
             options.Plugins.ForEach(plugin => Line(plugin + ";"));
-            Close();
+            CloseSection();
         }
 
-        Close();
+        CloseSection();
     }
-
-    /// <summary>Two options of startup are no list entries in DRBD's tools and come last.</summary>
-    internal static int Rank(OptionDefinition definition) => definition.Kind switch
-    {
-        OptionKind.Flag => 1,
-        OptionKind.Words => 2,
-        _ => 0,
-    };
 
     private static string Address(AddressSyntax address) => $"{address.Family} {address}";
 
     private void Statement(string name, string value) =>
-        Line($"{name.PadRight(Math.Max(0, ValueColumn - (4 * _depth)))} {value};");
+        Line($"{name.PadRight(Math.Max(0, ValueColumn - (4 * Depth)))} {value};");
 
-    private void LineIf(bool condition, string text)
-    {
-        if (condition)
-        {
-            Line(text);
-        }
-    }
+    private void OpenSection(string title) => Open(title + " {");
 
-    private void Line(string text) => _text.Append(' ', 4 * _depth).Append(text).Append('\n');
-
-    private void Open(string title)
-    {
-        Line(title + " {");
-        _depth++;
-    }
-
-    private void Close()
-    {
-        _depth--;
-        Line("}");
-    }
+    private void CloseSection() => Close("}");
 
     private void CloseTop()
     {
-        Close();
-        _text.Append('\n');
+        CloseSection();
+        EmptyLine();
     }
 }
