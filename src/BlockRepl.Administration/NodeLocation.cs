@@ -11,6 +11,11 @@ public sealed record NodeLocation
     public const string DefaultConfigPath = "/etc/drbd.conf";
     public const string DefaultRunDirectory = "/run/blockrepl";
 
+    /// <summary>The variables of the environment that stand for the options.</summary>
+    public const string ConfigVariable = "BLOCKREPL_CONFIG";
+    public const string NodeVariable = "BLOCKREPL_NODE";
+    public const string RunDirectoryVariable = "BLOCKREPL_RUN_DIR";
+
     private const string SharedMemory = "/dev/shm";
 
     /// <summary>Longest path that fits into a Unix socket's address.</summary>
@@ -51,9 +56,9 @@ public sealed record NodeLocation
     {
         return new NodeLocation
         {
-            ConfigPath = Choose(configPath, "BLOCKREPL_CONFIG", DefaultConfigPath),
-            Node = Choose(node, "BLOCKREPL_NODE", HostName()),
-            RunDirectory = Path.GetFullPath(Choose(runDirectory, "BLOCKREPL_RUN_DIR", DefaultRunDirectory)),
+            ConfigPath = Choose(configPath, ConfigVariable, DefaultConfigPath),
+            Node = Choose(node, NodeVariable, HostName()),
+            RunDirectory = Path.GetFullPath(Choose(runDirectory, RunDirectoryVariable, DefaultRunDirectory)),
         };
 
         string Choose(string? given, string variable, string fallback) =>

@@ -58,6 +58,18 @@ public readonly record struct CommandResult(int Code, string Message)
     public static readonly CommandResult Success = new(1, "");
 }
 
+/// <summary>
+/// DRBD's numbers of refusals (ERR_*) that are given in more than one place.
+/// Source: enum drbd_ret_code of DRBD 8.4's interface.
+/// </summary>
+public static class ErrorNumber
+{
+    public const int UnknownMinor = 127;
+    public const int UnknownResource = 158;
+    public const int ResourceInUse = 159;
+    public const int InvalidRequest = 162;
+}
+
 /// <summary>A request of the front end.</summary>
 public enum RequestKind
 {

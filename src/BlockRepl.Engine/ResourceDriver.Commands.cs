@@ -10,8 +10,6 @@ internal sealed partial class ResourceDriver
     private const int ErrorOpenMetaDisk = 105;
     private const int ErrorDiskConfigured = 124;
     private const int ErrorNoDisk = 138;
-    private const int ErrorUnknownResource = 158;
-    private const int ErrorInvalidRequest = 162;
 
     /// <summary>
     /// Writes that the record has room for, with its head a mebibyte: many epochs of the usual size. A write is under
@@ -19,7 +17,7 @@ internal sealed partial class ResourceDriver
     /// </summary>
     private const int RecordSlots = 65532;
 
-    private static readonly CommandResult Ended = new(ErrorUnknownResource, "the resource was taken down");
+    private static readonly CommandResult Ended = new(ErrorNumber.UnknownResource, "the resource was taken down");
 
     private readonly Lock _commandLock = new();
 
@@ -37,7 +35,7 @@ internal sealed partial class ResourceDriver
     {
         if (command is AdminCommand.Attach)
         {
-            return Task.FromResult(new CommandResult(ErrorInvalidRequest, "attach needs an open disk"));
+            return Task.FromResult(new CommandResult(ErrorNumber.InvalidRequest, "attach needs an open disk"));
         }
 
         return ExecuteOnLoop(command);

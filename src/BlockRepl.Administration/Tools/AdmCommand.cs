@@ -41,12 +41,6 @@ internal sealed record AdmCommand(
 {
     private static readonly ToolOption[] Force = [new("force")];
 
-    private static readonly ToolOption[] NewMetaData =
-    [
-        .. Force, new("ignore-sanity-checks"), new("peer-max-bio-size", true), new("al-stripes", true),
-        new("al-stripe-size-kB", true),
-    ];
-
     public static IReadOnlyList<AdmCommand> All { get; } =
     [
         OfSetup("attach", AdmScope.Volumes),
@@ -78,7 +72,7 @@ internal sealed record AdmCommand(
         OfSetup("dstate", AdmScope.Volumes),
         new("dump", AdmScope.Optional),
         new("dump-xml", AdmScope.Optional),
-        new("create-md", AdmScope.Volumes, Options: NewMetaData),
+        new("create-md", AdmScope.Volumes, Options: ToolOption.OfMetaData),
         OfSetup("show-gi", AdmScope.Volumes),
         OfSetup("get-gi", AdmScope.Volumes),
         new("dump-md", AdmScope.Volumes, Options: Force),

@@ -26,7 +26,6 @@ internal sealed record AdmOptions
     public string? ConfigFile { get; private init; }
     public string? ConfigToTest { get; private init; }
     public string? ShellVariable { get; private init; }
-    public string? Peer { get; private init; }
 
     /// <exception cref="ToolUsageException">An unknown option, or one without its value.</exception>
     public static AdmOptions Parse(IReadOnlyList<string> arguments)
@@ -54,7 +53,6 @@ internal sealed record AdmOptions
             ConfigFile = given.Value("config-file"),
             ConfigToTest = given.Value("config-to-test"),
             ShellVariable = given.Value("sh-varname"),
-            Peer = given.Value("peer"),
         };
     }
 

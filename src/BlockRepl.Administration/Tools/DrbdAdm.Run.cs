@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using BlockRepl.Administration.Control;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
@@ -39,7 +40,7 @@ internal sealed partial class DrbdAdm
     /// <summary>What is not up is looked up on its disk, which the daemon does not do.</summary>
     private async Task RequireAllUpAsync(IReadOnlyList<AdmTarget> targets, CancellationToken cancellation)
     {
-        NodeStatus status = await StatusAsync(cancellation);
+        NodeStatus status = await host.StatusAsync(cancellation);
         if (targets.Any(target => status.Volumes.All(volume => volume.Resource != target.Resource.Name)))
         {
             throw new NeedsOwnProcessException();
@@ -58,9 +59,9 @@ internal sealed partial class DrbdAdm
                 : ExitCodes.Success;
         }
 
-        var errors = new HeldErrors(host);
+        var errors = new HeldErrors(Terminal);
         int code = await (command.Program == "drbdsetup"
-            ? new DrbdSetup(errors, _location).RunAsync(command.Arguments, cancellation)
+            ? new DrbdSetup(host, _location, errors).RunAsync(command.Arguments, cancellation)
             : RequireOwnProcess().RunAsync(command.Arguments, cancellation));
         if (command.Otherwise is { } fallback && command.Fails(code))
         {
@@ -89,10 +90,6 @@ internal sealed partial class DrbdAdm
             Terminal.Write($"{command}\n");
         }
     }
-
-    private async Task<NodeStatus> StatusAsync(CancellationToken cancellation) =>
-        (await host.AskAsync(new ControlRequest { Command = "status" }, cancellation)).Status
-        ?? throw new ControlException("The daemon gave no status; its log says why.", isAbsent: false);
 
     private Task<int> UpAsync(IReadOnlyList<AdmTarget> targets, CancellationToken cancellation) =>
         RunStagesAsync(
@@ -191,7 +188,7 @@ internal sealed partial class DrbdAdm
     {
         try
         {
-            return await StatusAsync(cancellation);
+            return await host.StatusAsync(cancellation);
         }
         catch (ControlException error) when (error.IsAbsent && _options.DryRun)
         {
@@ -327,34 +324,18 @@ internal sealed partial class DrbdAdm
     private sealed record Stage(string Name, Func<AdmTarget, IEnumerable<LowLevelCommand>> Commands);
 
     /// <summary>Keeps back what a command says of its failure until it is known that it counts.</summary>
-    private sealed class HeldErrors(IToolHost inner) : IToolHost, IToolTerminal
+    private sealed class HeldErrors(IToolTerminal inner) : IToolTerminal
     {
-        private readonly System.Text.StringBuilder _held = new();
+        private readonly StringBuilder _held = new();
 
-        public NodeLocation Location => inner.Location;
+        public int? Columns => inner.Columns;
 
-        public IMetaDataTool? MetaData => inner.MetaData;
-
-        public DateTimeOffset Now => inner.Now;
-
-        public IToolTerminal Terminal => this;
-
-        public int? Columns => inner.Terminal.Columns;
-
-        public string ReadInput() => inner.ReadInput();
-
-        public Task<ControlReply> AskAsync(ControlRequest request, CancellationToken cancellation) =>
-            inner.AskAsync(request, cancellation);
-
-        public IAsyncEnumerable<NodeEvent> WatchAsync(CancellationToken cancellation) =>
-            inner.WatchAsync(cancellation);
-
-        public void Write(string text) => inner.Terminal.Write(text);
+        public void Write(string text) => inner.Write(text);
 
         public void WriteError(string text) => _held.Append(text);
 
-        public Task FlushAsync(CancellationToken cancellation) => inner.Terminal.FlushAsync(cancellation);
+        public Task FlushAsync(CancellationToken cancellation) => inner.FlushAsync(cancellation);
 
-        public void Release() => inner.Terminal.WriteError(_held.ToString());
+        public void Release() => inner.WriteError(_held.ToString());
     }
 }

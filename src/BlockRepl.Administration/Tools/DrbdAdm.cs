@@ -188,13 +188,13 @@ internal sealed partial class DrbdAdm(IToolHost host, ToolRequest request)
             targets.AddRange(meant);
         }
 
-        if (command.ChecksAddress && !_options.DryRun && !Configuration.Global.DisableIpVerification)
+        if (command.ChecksAddress && !_options.DryRun)
         {
             foreach (ResourceConfiguration resource in targets.Select(target => target.Resource).Distinct())
             {
-                if (!OwnAddress.Has(resource.Own.Address))
+                if (OwnAddress.Problem(resource, Configuration.Global) is { } problem)
                 {
-                    throw new ConfigurationException(resource.Own.Position, OwnAddress.WhyNot(resource));
+                    throw problem;
                 }
             }
         }

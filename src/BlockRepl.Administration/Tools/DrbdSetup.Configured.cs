@@ -1,5 +1,6 @@
 using BlockRepl.Administration.Control;
 using BlockRepl.Configuration;
+using BlockRepl.Core;
 
 namespace BlockRepl.Administration.Tools;
 
@@ -16,13 +17,14 @@ internal sealed partial class DrbdSetup
         if (known is null)
         {
             throw new RefusedException(
-                given.Words[0], InvalidRequest, $"{volume.NbdExport} is not in {location.ConfigPath} any more.");
+                given.Words[0], ErrorNumber.InvalidRequest,
+                $"{volume.NbdExport} is not in {location.ConfigPath} any more.");
         }
 
         if (command == "attach" && given.Words[1] != known.DiskPath)
         {
             throw new RefusedException(
-                given.Words[0], InvalidRequest,
+                given.Words[0], ErrorNumber.InvalidRequest,
                 $"its disk is {known.DiskPath} in {location.ConfigPath}, not {given.Words[1]}; change it there.");
         }
 
@@ -41,7 +43,7 @@ internal sealed partial class DrbdSetup
     {
         NodeConfiguration configuration = SystemConfigurationFiles.Read(location);
         return configuration.Find(resource)
-            ?? throw new RefusedException(calledAs, UnknownResource, configuration.WhyMissing(resource));
+            ?? throw new RefusedException(calledAs, ErrorNumber.UnknownResource, configuration.WhyMissing(resource));
     }
 
     private void CheckOptions(string command, ToolWords given, IEnumerable<string> configured)
@@ -53,7 +55,7 @@ internal sealed partial class DrbdSetup
             if (!known.Contains(option.ToString()))
             {
                 throw new RefusedException(
-                    given.Words[0], InvalidRequest,
+                    given.Words[0], ErrorNumber.InvalidRequest,
                     $"{option} is not what {location.ConfigPath} says, and BlockRepl takes its options from there: "
                     + "change it there, then 'drbdadm adjust'.");
             }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
 using BlockRepl.Administration.Control;
 using BlockRepl.Configuration;
 
@@ -20,13 +19,13 @@ internal sealed partial class DrbdSetup
             "dstate" => $"{volume.Disk}/{volume.PeerDisk}",
             _ => $"{volume.Role}/{volume.PeerRole}",
         };
-        Terminal.Write(word + "\n");
+        terminal.Write(word + "\n");
         return ExitCodes.Success;
     }
 
     private async Task<int> StatusAsync(string command, ToolWords given, CancellationToken cancellation)
     {
-        NodeStatus status = await StatusAsync(cancellation);
+        NodeStatus status = await host.StatusAsync(cancellation);
         string target = given.Words.Count > 0 ? given.Words[0] : "all";
         IReadOnlyList<VolumeReport> volumes =
             [.. status.Volumes.Where(volume => Means(target, volume)).OrderBy(volume => volume.Minor)];
@@ -34,7 +33,7 @@ internal sealed partial class DrbdSetup
         {
             foreach (VolumeReport volume in volumes)
             {
-                Terminal.Write(StatusPage.Shell(volume));
+                terminal.Write(StatusPage.Shell(volume));
             }
 
             return ExitCodes.Success;
@@ -44,18 +43,18 @@ internal sealed partial class DrbdSetup
         {
             if (target == "all")
             {
-                Terminal.WriteError("# No currently configured DRBD found.\n");
+                terminal.WriteError("# No currently configured DRBD found.\n");
                 return ExitCodes.Success;
             }
 
-            Terminal.WriteError($"{target}: No such resource\n");
+            terminal.WriteError($"{target}: No such resource\n");
             return ExitCodes.Refused;
         }
 
         foreach (IGrouping<string, VolumeReport> resource in volumes.GroupBy(volume => volume.Resource))
         {
-            Terminal.Write(StatusPage.Resource(
-                [.. resource], Terminal.Columns ?? ColumnsWithoutTerminal, given.Has("verbose"),
+            terminal.Write(StatusPage.Resource(
+                [.. resource], terminal.Columns ?? ColumnsWithoutTerminal, given.Has("verbose"),
                 given.Has("statistics")));
         }
 
@@ -88,11 +87,11 @@ internal sealed partial class DrbdSetup
                 string stamp = timestamps
                     ? $"{host.Now:yyyy-MM-dd'T'HH:mm:ss.ffffffzzz} "
                     : "";
-                Terminal.Write($"{stamp}{line}\n");
+                terminal.Write($"{stamp}{line}\n");
             }
 
             seen = now;
-            await Terminal.FlushAsync(cancellation);
+            await terminal.FlushAsync(cancellation);
             if (given.Has("now"))
             {
                 break;

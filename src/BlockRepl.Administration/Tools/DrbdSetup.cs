@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using BlockRepl.Administration.Control;
+using BlockRepl.Core;
 
 namespace BlockRepl.Administration.Tools;
 
@@ -8,14 +9,8 @@ namespace BlockRepl.Administration.Tools;
 /// drbdsetup: one command on one object, which the daemon carries out. What drbd.conf says the daemon reads there; on
 /// the command line it is accepted where it says the same.
 /// </summary>
-internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
+internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location, IToolTerminal terminal)
 {
-    private const int UnknownMinor = 127;
-    private const int UnknownResource = 158;
-    private const int InvalidRequest = 162;
-
-    private IToolTerminal Terminal => host.Terminal;
-
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
@@ -26,7 +21,7 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
             : [.. arguments];
         if (words is ["help", { } about] && SetupCommand.Find(about) is { } known)
         {
-            Terminal.Write($"USAGE:\n {known.Usage}\n");
+            terminal.Write($"USAGE:\n {known.Usage}\n");
             return ExitCodes.Success;
         }
 
@@ -44,7 +39,7 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
         }
         catch (ToolUsageException error)
         {
-            Terminal.WriteError($"drbdsetup {command.Name}: {error.Message}\nUSAGE:\n {command.Usage}\n");
+            terminal.WriteError($"drbdsetup {command.Name}: {error.Message}\nUSAGE:\n {command.Usage}\n");
             return ExitCodes.CannotExecute;
         }
         catch (ControlException error) when (error.IsAbsent && command.DoneWithoutDaemon)
@@ -53,12 +48,12 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
         }
         catch (ControlException error)
         {
-            Terminal.WriteError(error.Message + "\n");
+            terminal.WriteError(error.Message + "\n");
             return ExitCodes.CannotExecute;
         }
         catch (RefusedException error)
         {
-            Terminal.WriteError(error.Message + "\n");
+            terminal.WriteError(error.Message + "\n");
             return error.ExitCode;
         }
     }
@@ -158,10 +153,10 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
     private async Task<int> NewMinorAsync(ToolWords given, CancellationToken cancellation)
     {
         string resource = given.Words[0];
-        NodeStatus status = await StatusAsync(cancellation);
+        NodeStatus status = await host.StatusAsync(cancellation);
         if (status.Volumes.All(volume => volume.Resource != resource))
         {
-            throw new RefusedException(resource, UnknownResource, "make it with new-resource first.");
+            throw new RefusedException(resource, ErrorNumber.UnknownResource, "make it with new-resource first.");
         }
 
         bool there = status.Volumes.Any(volume => volume.Resource == resource
@@ -169,7 +164,7 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
         return there
             ? ExitCodes.Success
             : throw new RefusedException(
-                given.Words[1], InvalidRequest,
+                given.Words[1], ErrorNumber.InvalidRequest,
                 $"{resource} has no volume {given.Words[2]} with this minor; BlockRepl takes them from the "
                 + "configuration, where it is to be defined.");
     }
@@ -177,12 +172,13 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
     private async Task<int> ConnectAsync(ToolWords given, CancellationToken cancellation)
     {
         string resource = given.Words[0];
-        ResourceReport known = (await StatusAsync(cancellation)).Resources.FirstOrDefault(r => r.Resource == resource)
-            ?? throw new RefusedException(resource, UnknownResource, "make it with new-resource first.");
+        NodeStatus status = await host.StatusAsync(cancellation);
+        ResourceReport known = status.Resources.FirstOrDefault(r => r.Resource == resource)
+            ?? throw new RefusedException(resource, ErrorNumber.UnknownResource, "make it with new-resource first.");
         if (known.LocalAddress != given.Words[1] || known.PeerAddress != given.Words[2])
         {
             throw new RefusedException(
-                resource, InvalidRequest,
+                resource, ErrorNumber.InvalidRequest,
                 $"it was brought up for {known.LocalAddress} and {known.PeerAddress}; other addresses come from the "
                 + "configuration: drbdadm adjust.");
         }
@@ -202,11 +198,11 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
 
     private async Task<int> OfConnectionAsync(string command, ToolWords given, CancellationToken cancellation)
     {
-        NodeStatus status = await StatusAsync(cancellation);
+        NodeStatus status = await host.StatusAsync(cancellation);
         string called = $"{given.Words[0]} {given.Words[1]}";
         ResourceReport known = status.Resources.FirstOrDefault(
             r => r.LocalAddress == given.Words[0] && r.PeerAddress == given.Words[1])
-            ?? throw new RefusedException(called, InvalidRequest, "unknown connection.");
+            ?? throw new RefusedException(called, ErrorNumber.InvalidRequest, "unknown connection.");
         if (command == "net-options")
         {
             CheckConfigured(command, known.Resource, given);
@@ -216,7 +212,8 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
 
         if (status.Volumes.First(volume => volume.Resource == known.Resource).Connection == "StandAlone")
         {
-            throw new RefusedException(called, InvalidRequest, "unknown connection: it is StandAlone already.");
+            throw new RefusedException(
+                called, ErrorNumber.InvalidRequest, "unknown connection: it is StandAlone already.");
         }
 
         return await AskAsync(
@@ -232,21 +229,17 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
         ControlReply reply = await host.AskAsync(request with { Config = location.ConfigPath }, cancellation);
         foreach (string message in reply.Messages)
         {
-            Terminal.WriteError(message + "\n");
+            terminal.WriteError(message + "\n");
         }
 
-        Terminal.Write(reply.Output);
+        terminal.Write(reply.Output);
         return reply.ExitCode;
     }
-
-    private async Task<NodeStatus> StatusAsync(CancellationToken cancellation) =>
-        (await host.AskAsync(new ControlRequest { Command = "status" }, cancellation)).Status
-        ?? throw new ControlException("The daemon gave no status; its log says why.", isAbsent: false);
 
     /// <summary>The volume that a minor's number, or a device's path, means.</summary>
     private async Task<VolumeReport> FindVolumeAsync(string given, CancellationToken cancellation)
     {
-        NodeStatus status = await StatusAsync(cancellation);
+        NodeStatus status = await host.StatusAsync(cancellation);
         string name = Path.GetFileName(given);
         VolumeReport? found = int.TryParse(given, NumberStyles.None, CultureInfo.InvariantCulture, out int minor)
             || (name.StartsWith("drbd", StringComparison.Ordinal)
@@ -256,7 +249,7 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
                 ? status.Volumes.FirstOrDefault(volume => volume.NbdExport == resource || volume.Resource == resource)
                 : throw new ToolUsageException($"'{given}' is no minor: write its number, or /dev/drbdN");
         return found ?? throw new RefusedException(
-            given, UnknownMinor, "there is no such minor here; bring its resource up first.");
+            given, ErrorNumber.UnknownMinor, "there is no such minor here; bring its resource up first.");
     }
 
     private void ShowUsage(string problem)
@@ -270,7 +263,7 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location)
         }
 
         text.Append("\nTo get more details about a command issue 'drbdsetup help cmd'.\n").Append(problem);
-        Terminal.Write(text.ToString());
+        terminal.Write(text.ToString());
     }
 
     private static int Number(string text, string what) =>

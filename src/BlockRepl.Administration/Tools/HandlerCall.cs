@@ -42,9 +42,9 @@ public sealed record HandlerCall(
         environment["DRBD_PEERS"] = string.Join(' ', Resource.Peer.Names);
 
         // So that a handler that calls our commands reaches this node.
-        environment["BLOCKREPL_CONFIG"] = Path.GetFullPath(Location.ConfigPath);
-        environment["BLOCKREPL_NODE"] = Location.Node;
-        environment["BLOCKREPL_RUN_DIR"] = Location.RunDirectory;
+        environment[NodeLocation.ConfigVariable] = Path.GetFullPath(Location.ConfigPath);
+        environment[NodeLocation.NodeVariable] = Location.Node;
+        environment[NodeLocation.RunDirectoryVariable] = Location.RunDirectory;
         if (Volume is null || Handler is HandlerKind.FencePeer or HandlerKind.UnfencePeer)
         {
             environment["DRBD_MINOR"] = string.Join(' ', Resource.Volumes.Select(known => known.Minor));

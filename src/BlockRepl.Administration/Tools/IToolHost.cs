@@ -32,6 +32,16 @@ public interface IToolHost
     IAsyncEnumerable<NodeEvent> WatchAsync(CancellationToken cancellation);
 }
 
+/// <summary>What the commands ask of every host.</summary>
+public static class ToolHostExtensions
+{
+    /// <summary>How the node is now.</summary>
+    /// <exception cref="ControlException">No daemon, or no answer.</exception>
+    public static async Task<NodeStatus> StatusAsync(this IToolHost host, CancellationToken cancellation) =>
+        (await host.AskAsync(new ControlRequest { Command = "status" }, cancellation)).Status
+        ?? throw new ControlException("The daemon gave no status; its log says why.", isAbsent: false);
+}
+
 /// <summary>drbdmeta: works on the meta data of disks that nobody uses.</summary>
 public interface IMetaDataTool
 {

@@ -31,9 +31,12 @@ public static class OwnAddress
         }
     }
 
-    public static string WhyNot(ResourceConfiguration resource) =>
-        $"in resource {resource.Name}, on {resource.Own.Name}: the address {resource.Own.Address} is on no interface "
-        + "of this machine. Correct it, bring the interface up, or set disable-ip-verification in global { }.";
+    /// <summary>What is wrong with a resource's own address; null: nothing, or nobody wants to know.</summary>
+    public static ConfigurationException? Problem(ResourceConfiguration resource, GlobalSettings global) =>
+        global.DisableIpVerification || Has(resource.Own.Address)
+            ? null
+            : ConfigurationException.AddressIsNotHere(
+                resource.Own.Position, resource.Name, resource.Own.Name, resource.Own.Address);
 
     /// <summary>An endpoint as drbdsetup writes it: <c>ipv4:192.0.2.1:7788</c>.</summary>
     public static string ToAddressWord(this HostEndpoint endpoint) => endpoint.IsIpv6

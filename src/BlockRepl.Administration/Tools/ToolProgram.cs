@@ -15,10 +15,10 @@ public static class ToolProgram
     /// <summary>The node that a command line is for, as far as its environment says.</summary>
     public static NodeLocation Locate(NodeLocation node, ToolRequest request) => node with
     {
-        ConfigPath = Value(request, "BLOCKREPL_CONFIG") is { } path
+        ConfigPath = Value(request, NodeLocation.ConfigVariable) is { } path
             ? Path.Combine(request.Directory, path)
             : node.ConfigPath,
-        Node = Value(request, "BLOCKREPL_NODE") ?? Value(request, PretendedNode) ?? node.Node,
+        Node = Value(request, NodeLocation.NodeVariable) ?? Value(request, PretendedNode) ?? node.Node,
     };
 
     /// <returns>The exit code.</returns>
@@ -30,7 +30,7 @@ public static class ToolProgram
             case "drbdadm":
                 return new DrbdAdm(host, request).RunAsync(cancellation);
             case "drbdsetup":
-                return new DrbdSetup(host, host.Location).RunAsync(request.Arguments, cancellation);
+                return new DrbdSetup(host, host.Location, host.Terminal).RunAsync(request.Arguments, cancellation);
             case "drbdmeta":
                 return (host.MetaData ?? throw new NeedsOwnProcessException())
                     .RunAsync(request.Arguments, cancellation);

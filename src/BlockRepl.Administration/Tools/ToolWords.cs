@@ -2,7 +2,15 @@ namespace BlockRepl.Administration.Tools;
 
 /// <summary>An option of a tool.</summary>
 /// <param name="TakesValue">False: a flag, which may still say yes or no.</param>
-public sealed record ToolOption(string Name, bool TakesValue = false, char Letter = '\0');
+public sealed record ToolOption(string Name, bool TakesValue = false, char Letter = '\0')
+{
+    /// <summary>drbdmeta's; create-md takes them all.</summary>
+    public static IReadOnlyList<ToolOption> OfMetaData { get; } =
+    [
+        new("force"), new("ignore-sanity-checks"), new("peer-max-bio-size", true), new("al-stripes", true),
+        new("al-stripe-size-kB", true),
+    ];
+}
 
 /// <summary>An option as it was given.</summary>
 /// <param name="Name">The option's full name, without dashes.</param>

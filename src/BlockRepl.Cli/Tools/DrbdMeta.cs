@@ -11,12 +11,6 @@ namespace BlockRepl.Cli.Tools;
 internal sealed class DrbdMeta(NodeLocation location, Terminal terminal, Func<string, bool, IOfflineDisk> open)
     : IMetaDataTool
 {
-    private static readonly ToolOption[] Options =
-    [
-        new("force"), new("ignore-sanity-checks"), new("peer-max-bio-size", true), new("al-stripes", true),
-        new("al-stripe-size-kB", true),
-    ];
-
     private readonly MetaDataActions _actions = new(terminal);
     private readonly OfflineRunner _runner = new(terminal, open);
 
@@ -24,7 +18,7 @@ internal sealed class DrbdMeta(NodeLocation location, Terminal terminal, Func<st
     {
         try
         {
-            ToolWords given = ToolWords.Parse(arguments, Options);
+            ToolWords given = ToolWords.Parse(arguments, ToolOption.OfMetaData);
             if (given.Words.Count < 5)
             {
                 throw new ToolUsageException("too few words");

@@ -37,7 +37,7 @@ internal sealed class OwnProcess : IToolHost, IToolTerminal
     public static Task<int> RunAsync(
         IReadOnlyList<string> arguments, Terminal terminal, Func<string, string?> environment)
     {
-        string[] variables = ["BLOCKREPL_CONFIG", "BLOCKREPL_NODE", ToolProgram.PretendedNode];
+        string[] variables = [NodeLocation.ConfigVariable, NodeLocation.NodeVariable, ToolProgram.PretendedNode];
         var request = new ToolRequest
         {
             Program = arguments[0],

@@ -34,9 +34,9 @@ internal sealed class LifeCommands(Node node)
 
         foreach (ResourceConfiguration resource in wanted)
         {
-            if (!configuration.Global.DisableIpVerification && !OwnAddress.Has(resource.Own.Address))
+            if (OwnAddress.Problem(resource, configuration.Global) is { } problem)
             {
-                reply.Fail(ExitCodes.Refused, $"{resource.Own.Position}: {OwnAddress.WhyNot(resource)}");
+                reply.Fail(ExitCodes.Refused, problem.Message);
                 continue;
             }
 
@@ -87,7 +87,6 @@ internal sealed class LifeCommands(Node node)
     /// <summary>Forgets a resource that has neither disk nor connection.</summary>
     public async Task<ControlReply> DeleteAsync(ControlRequest request, Target target)
     {
-        const int inUse = 159;
         var reply = new ReplyBuilder();
         foreach (UpResource resource in StateCommands.Select(node, target, reply))
         {
@@ -95,7 +94,8 @@ internal sealed class LifeCommands(Node node)
             if (!(await resource.Running.GetStatusAsync()).All(Node.IsUnused))
             {
                 reply.Fail(ExitCodes.Refused, ExitCodes.Describe(
-                    request.CalledAs ?? resource.Name, inUse, "it is in use; disconnect and detach it first."));
+                    request.CalledAs ?? resource.Name, ErrorNumber.ResourceInUse,
+                    "it is in use; disconnect and detach it first."));
             }
             else if (target.Volume is null)
             {

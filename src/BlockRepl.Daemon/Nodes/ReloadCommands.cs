@@ -12,8 +12,6 @@ namespace BlockRepl.Daemon.Nodes;
 /// </summary>
 internal sealed class ReloadCommands(Node node)
 {
-    private const int InvalidRequest = 162;
-
     /// <summary>The changes, a line each; nothing: there are none.</summary>
     public ControlReply Compare(ControlRequest request, Target target)
     {
@@ -62,7 +60,7 @@ internal sealed class ReloadCommands(Node node)
             reply.Fail(
                 ExitCodes.Refused,
                 ExitCodes.Describe(
-                    request.CalledAs ?? resource.Name, InvalidRequest,
+                    request.CalledAs ?? resource.Name, ErrorNumber.InvalidRequest,
                     $"BlockRepl cannot change this while a resource runs: {what}. {obstacle}"));
             return;
         }

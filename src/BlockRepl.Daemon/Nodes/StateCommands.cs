@@ -51,7 +51,6 @@ internal sealed class StateCommands(Node node)
     /// <summary>The resources that are up and meant; if none, the reply says why.</summary>
     public static IReadOnlyList<UpResource> Select(Node node, Target target, ReplyBuilder reply)
     {
-        const int unknownResource = 158;
         if (target.Resource is null)
         {
             if (node.Up.Count == 0)
@@ -59,7 +58,7 @@ internal sealed class StateCommands(Node node)
                 reply.Fail(
                     ExitCodes.Refused,
                     ExitCodes.Describe(
-                        "all", unknownResource, "no resource is up; bring them up with: blockrepl up all"));
+                        "all", ErrorNumber.UnknownResource, "no resource is up; bring them up with: blockrepl up all"));
             }
 
             return node.Up;
@@ -78,17 +77,17 @@ internal sealed class StateCommands(Node node)
                 ExitCodes.Refused,
                 ExitCodes.Describe(
                     target.Resource,
-                    unknownResource,
+                    ErrorNumber.UnknownResource,
                     $"it is not up; bring it up with: blockrepl up {target.Resource}"));
             return [];
         }
 
         if (target.Volume is { } number && resource.Configuration.Volumes.All(volume => volume.Number != number))
         {
-            const int unknownMinor = 127;
             reply.Fail(
                 ExitCodes.Refused,
-                ExitCodes.Describe($"{target.Resource}/{number}", unknownMinor, "the resource has no such volume."));
+                ExitCodes.Describe(
+                    $"{target.Resource}/{number}", ErrorNumber.UnknownMinor, "the resource has no such volume."));
             return [];
         }
 
