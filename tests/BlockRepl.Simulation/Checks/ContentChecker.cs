@@ -209,9 +209,48 @@ public sealed class ContentChecker
     /// <summary>A resync from the other node ended: this node has its data.</summary>
     public void Copied(int from, int to, int volume)
     {
-        _models[to][volume].CopyFrom(_models[from][volume]);
-        _models[to][volume].IsCurrent = true;
+        VolumeModel model = _models[to][volume];
+        model.CopyFrom(_models[from][volume]);
+        model.IsCurrent = true;
+        AllowWhatIsUnderMirroredWrites(_cluster.Nodes[to].Volumes[volume].Data, model, volume);
     }
+
+    /// <summary>
+    /// A resync ends with a flush, but a write of the application that was mirrored beside it may have come after:
+    /// nobody flushed that, and a power failure may take it and leave what is under it.
+    /// </summary>
+    private void AllowWhatIsUnderMirroredWrites(Disk.SimDisk disk, VolumeModel model, int volume)
+    {
+        foreach (int page in model.TouchedPages.ToList())
+        {
+            for (int i = 0; i < 8 && !disk.IsDurable(page, 0xff); i++)
+            {
+                ulong sector = ((ulong)page * 8) + (ulong)i;
+                bool mirrored = model.Visible(sector).Writes.Any(w => w.Submitted > model.Apart);
+                if (mirrored && !disk.IsDurable(page, (byte)(1 << i)))
+                {
+                    AllowDurable(model, volume, sector, disk);
+                }
+            }
+        }
+    }
+
+    private void AllowDurable(VolumeModel model, int volume, ulong sector, Disk.SimDisk disk)
+    {
+        byte[] durable = new byte[512];
+        disk.ReadDurable((long)sector * 512, durable);
+        if (WriteOf(Pattern.Identify(durable, volume, sector)) is { } older)
+        {
+            model.AllowDurable(sector, older);
+        }
+    }
+
+    private AppWrite? WriteOf(ulong? content) => content switch
+    {
+        null => null,
+        0 => _initial,
+        { } id => _writes.GetValueOrDefault(id),
+    };
 
     /// <summary>Takes what a disk holds for the truth: the start of a history that no promise covers.</summary>
     public void Adopt(int node, int volume)
@@ -273,12 +312,7 @@ public sealed class ContentChecker
 
     private void Know(VolumeModel model, int volume, ulong sector, ulong? content, Disk.SimDisk disk)
     {
-        AppWrite? write = content switch
-        {
-            null => null,
-            0 => _initial,
-            { } id => _writes.GetValueOrDefault(id),
-        };
+        AppWrite? write = WriteOf(content);
         if (write is null)
         {
             return;
@@ -292,13 +326,8 @@ public sealed class ContentChecker
         }
 
         // The model may not have followed what was written: a power failure leaves this, or what is durable now.
-        byte[] durable = new byte[512];
-        disk.ReadDurable((long)sector * 512, durable);
         model.AllowDurable(sector, write);
-        if (Pattern.Identify(durable, volume, sector) is { } name && _writes.GetValueOrDefault(name) is { } older)
-        {
-            model.AllowDurable(sector, older);
-        }
+        AllowDurable(model, volume, sector, disk);
     }
 
     /// <summary>Once a read has told which of several writes is there, it stays so.</summary>

@@ -55,6 +55,11 @@ public sealed class CurrencyTracker(SimCluster cluster)
         NoteFork(node);
         foreach (VolumeStatus status in node.Status)
         {
+            if (status.Connection < ConnectionState.Connected)
+            {
+                cluster.Content.Model(node.Index, status.Volume).Apart = cluster.Content.NextMoment();
+            }
+
             if (status.Disk is DiskState.Inconsistent or DiskState.Outdated)
             {
                 cluster.Content.Model(node.Index, status.Volume).IsCurrent = false;

@@ -27,6 +27,9 @@ public sealed class VolumeModel
     /// <summary>The node has the present data: it may be promoted, and what it serves is checked.</summary>
     public bool IsCurrent { get; set; }
 
+    /// <summary>The last moment at which the node was seen without its peer.</summary>
+    public long Apart { get; set; }
+
     public CandidateSet Visible(ulong sector) => Get(_visible, sector);
 
     public CandidateSet Durable(ulong sector) => Get(_durable, sector);
