@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using BlockRepl.Nodes;
 using Xunit;
 
@@ -17,11 +16,12 @@ public sealed class WireTests
         using var nodes =
             new TwoNodes(new TwoNodesOptions { Net = "protocol C; data-integrity-alg md5; verify-alg md5;" });
         string capture = Path.Combine(nodes.Folder, "capture.pcap");
-        using Process? tcpdump = LoopbackCapture.Start(capture, nodes.Left.Port, nodes.Right.Port);
-        Assert.SkipWhen(tcpdump is null, "tcpdump cannot capture on lo here");
+        using PacketRecorder? recorder =
+            PacketRecorder.Start(Tool.Start, "lo", capture, nodes.Left.Port, nodes.Right.Port);
+        Assert.SkipWhen(recorder is null, "tcpdump cannot capture on lo here");
         RunThroughALife(nodes);
-        Tool.Run("/bin/kill", "-INT", tcpdump.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)).OrThrow();
-        Assert.True(tcpdump.WaitForExit(TimeSpan.FromSeconds(20)));
+        recorder.Stop();
+        Assert.Equal(0, recorder.Missing);
 
         string decoded = Tool.Run(
             "tshark", "-r", capture, "--enable-heuristic", "drbd_tcp", "-Y", "drbd", "-V").OrThrow().Output;

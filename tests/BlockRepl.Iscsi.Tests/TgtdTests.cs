@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using BlockRepl.Iscsi.Protocol;
 using BlockRepl.Nodes;
 using Xunit;
@@ -205,8 +204,8 @@ public sealed class TgtdTests
         try
         {
             string capture = Path.Combine(folder, "capture.pcap");
-            using Process? tcpdump = LoopbackCapture.Start(capture, tgtd.Port);
-            Assert.SkipWhen(tcpdump is null, "tcpdump cannot capture on lo here");
+            using PacketRecorder? recorder = PacketRecorder.Start(Tool.Start, "lo", capture, tgtd.Port);
+            Assert.SkipWhen(recorder is null, "tcpdump cannot capture on lo here");
             using (IscsiDisk disk = IscsiDisk.Open(IscsiAddress.Parse(tgtd.Url), Timeout))
             {
                 byte[] data = WriteRandom(disk, 3, 1);
@@ -214,13 +213,9 @@ public sealed class TgtdTests
                 Assert.Equal(data, Read(disk, 3, 1));
             }
 
-            // A file that is still growing may end within a packet.
+            recorder.Stop();
+            Assert.Equal(0, recorder.Missing);
             string[] decode = ["-r", capture, "-d", $"tcp.port=={tgtd.Port},iscsi"];
-            Poll.Until(
-                () => Tool.Run("tshark", [.. decode, "-Y", "iscsi.opcode == 0x26"]).Output.Length > 0,
-                "the logout is in the capture");
-            Tool.Run("/bin/kill", "-INT", tcpdump.Id.ToString(CultureInfo.InvariantCulture)).OrThrow();
-            Assert.True(tcpdump.WaitForExit(Timeout));
             Assert.Equal("", Tool.Run("tshark", [.. decode, "-Y", "_ws.malformed"]).OrThrow().Output);
             string keys = Tool.Run("tshark", [.. decode, "-T", "fields", "-e", "iscsi.keyvalue"]).OrThrow().Output;
             Assert.Contains($"HeaderDigest={digest},DataDigest={digest},", keys, StringComparison.Ordinal);
