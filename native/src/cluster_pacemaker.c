@@ -10,8 +10,10 @@
 #include "cluster.h"
 
 /* libcrmcommon, version 34: Pacemaker 2.1. */
-enum { SERVER_PACEMAKERD = 5, DISPATCH_SYNC = 2, EVENT_REPLY = 2, REPLY_PING = 1 };
+enum { SERVER_PACEMAKERD = 5, DISPATCH_POLL = 1, EVENT_REPLY = 2, REPLY_PING = 1 };
 enum { STATE_RUNNING = 3, STATE_SHUTTING_DOWN = 4 };
+
+enum { PING_MS = 2000 };
 
 struct ping_reply {
     int kind;
@@ -29,6 +31,8 @@ static struct {
     void (*register_callback)(void *, ipc_callback, void *);
     int (*connect)(void *, int);
     int (*ping)(void *, const char *);
+    int (*poll)(void *, int);
+    void (*dispatch)(void *);
 } ipc;
 
 /* libxml2's node; only the document that it belongs to is of use here. */
@@ -50,7 +54,7 @@ int pacemaker_load(void)
 {
     static const char *const ipc_functions[] = {
         "pcmk_new_ipc_api", "pcmk_free_ipc_api", "pcmk_register_ipc_callback", "pcmk_connect_ipc",
-        "pcmk_pacemakerd_api_ping", NULL};
+        "pcmk_pacemakerd_api_ping", "pcmk_poll_ipc", "pcmk_dispatch_ipc", NULL};
     static const char *const xml_functions[] = {
         "xmlBufferCreate", "xmlNodeDump", "xmlBufferContent", "xmlBufferFree", "xmlFreeDoc", NULL};
     static const char *const status_functions[] = {"pcmk_status", NULL};
@@ -68,7 +72,10 @@ static void on_event(void *api, int event, int status, void *data, void *user)
     }
 }
 
-/* A connection for each ping: at its shutdown pacemakerd waits until the one that has heard of it is closed. */
+/*
+ * A connection for each ping: at its shutdown pacemakerd waits until the one that has heard of it is closed. The
+ * library's own wait for the answer would keep the processor busy until it comes.
+ */
 static int ping(struct ping_reply *reply)
 {
     void *api = NULL;
@@ -77,9 +84,11 @@ static int ping(struct ping_reply *reply)
         return 0;
     }
     ipc.register_callback(api, on_event, reply);
-    if (ipc.connect(api, DISPATCH_SYNC) == 0) {
-        /* pacemakerd knows sbd by this name, and starts nothing before it has heard it. */
-        (void)ipc.ping(api, "sbd:pcmk");
+    /* pacemakerd knows sbd by this name, and starts nothing before it has heard it. */
+    if (ipc.connect(api, DISPATCH_POLL) == 0 && ipc.ping(api, "sbd:pcmk") == 0) {
+        while (reply->state < 0 && ipc.poll(api, PING_MS) == 0) {
+            ipc.dispatch(api);
+        }
     }
     ipc.free_api(api);
     return reply->state >= 0;
