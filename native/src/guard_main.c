@@ -27,6 +27,9 @@
 
 enum { TICK_MS = 200 };
 
+/* A watchdog that works shall be first; see FeedingRule in BlockRepl.Sbd, which is the same rule for the simulator. */
+static const int64_t grace_ns = 500000000;
+
 static const char *watchdog_path;
 static const char *rehearsal;
 static brn_guard_table *table;
@@ -159,15 +162,16 @@ static void take_message(void)
     }
 }
 
-/* FeedingRule in BlockRepl.Sbd is the same, for the simulator. */
 static void decide(void)
 {
     int64_t now = now_ns();
-    if (now - last_fed_ns > (int64_t)orders.timeout_s * 1000000000) {
-        if (orders.end != BRN_NODE_TRACE) {
+    int64_t overdue = now - last_fed_ns - (int64_t)orders.timeout_s * 1000000000;
+    if (overdue > 0 && orders.end != BRN_NODE_TRACE) {
+        if (overdue > grace_ns) {
             guard_note("the vote was lost for longer than the watchdog's time-out");
+            end_node(orders.end, orders.flush, orders.crash_timeout_s);
         }
-        end_node(orders.end, orders.flush, orders.crash_timeout_s);
+        return;
     }
     int64_t vote_until = __atomic_load_n(&table->vote_until_ns, __ATOMIC_SEQ_CST);
     int64_t turn = __atomic_load_n(&table->turn_ns, __ATOMIC_SEQ_CST);

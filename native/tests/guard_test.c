@@ -84,8 +84,11 @@ static void feeds_while_the_vote_stands_and_then_ends_the_node(int control)
     for (int i = 0; i < 3; i++) {
         CHECK_EQ(0, wait_for(0));
     }
+    int64_t lost = brn_boottime_ns();
     __atomic_store_n(&table->vote_until_ns, 0, __ATOMIC_SEQ_CST);
     check_end(control, "b\n");
+    /* Half a second after the watchdog was due, which is a second after the last feeding. */
+    CHECK(brn_boottime_ns() - lost > 1250000000);
     close(control);
 }
 

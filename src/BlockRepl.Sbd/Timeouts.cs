@@ -11,8 +11,8 @@ public readonly record struct Timeouts(uint Watchdog, uint Allocate, uint Loop, 
 
     /// <summary>
     /// A node that reads its device no more is dead by then, at the latest. Its last proof of health counts for loop
-    /// and I/O time-out; then nobody feeds the watchdog, and it bites; the second is what the feeder and the watchdog
-    /// round.
+    /// and I/O time-out; then nobody feeds the watchdog, and it bites; the second is for what the watchdog rounds, or,
+    /// if it is dead, for the feeder that ends the node in its place (<see cref="FeedingRule.GraceNs"/>).
     /// </summary>
     public long DeadAfter(uint ioTimeout) => (long)Loop + ioTimeout + Watchdog + 1;
 

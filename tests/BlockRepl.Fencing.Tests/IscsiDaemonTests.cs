@@ -15,15 +15,17 @@ public sealed class IscsiDaemonTests : IDisposable
     public void Dispose() => _tgtd.Dispose();
 
     [Fact]
-    public void Two_nodes_live_through_a_restart_of_the_target_and_one_shoots_the_other()
+    public void Two_nodes_live_through_restarts_of_the_target_and_one_shoots_the_other()
     {
         using var one = Watch("node1");
         using var two = Watch("node2");
         Assert.Equal(
             "0\tnode1\tclear\t\n1\tnode2\tclear\t\n", Programs.RunOurs("-d", _tgtd.Url, "list").Output);
-        for (var i = 0; i < 2; i++)
+        foreach (var secondsWithout in new[] { 0, 1 })
         {
+            // The last proofs of health count for four seconds.
             _tgtd.Kill();
+            one.WaitForPets(secondsWithout);
             _tgtd.Start();
             one.WaitForPets(8);
             two.WaitForPets(8);
@@ -44,6 +46,27 @@ public sealed class IscsiDaemonTests : IDisposable
         Assert.Contains(node.WaitForEnd(), (int[])[137, 129]);
         Assert.InRange(stopped.Elapsed.TotalSeconds, 5, 12);
         _tgtd.Signal("CONT");
+    }
+
+    [Fact]
+    public void A_target_that_is_gone_too_long_ends_both_nodes_and_they_start_again_when_it_is_back()
+    {
+        using (Box one = Watch("node1"), two = Watch("node2"))
+        {
+            _tgtd.Kill();
+            var killed = Stopwatch.StartNew();
+            foreach (var node in new[] { one, two })
+            {
+                Assert.Contains(node.WaitForEnd(), (int[])[137, 129]);
+                Assert.InRange(killed.Elapsed.TotalSeconds, 5, 12);
+            }
+        }
+
+        _tgtd.Start();
+        using var again = Watch("node1");
+        again.WaitForPets(2);
+        Assert.Equal(
+            "0\tnode1\tclear\t\n1\tnode2\tclear\t\n", Programs.RunOurs("-d", _tgtd.Url, "list").Output);
     }
 
     [Fact]

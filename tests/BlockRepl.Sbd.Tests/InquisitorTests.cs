@@ -128,13 +128,18 @@ public sealed class InquisitorTests
     }
 
     [Theory]
-    [InlineData(4, 14, 10, 5, FeedingStep.Feed)]
-    [InlineData(4, 10, 10, 5, FeedingStep.Hold)]
-    [InlineData(4, 14, 5, 5, FeedingStep.Hold)]
-    [InlineData(6, 14, 10, 5, FeedingStep.EndNode)]
-    public void The_watchdog_is_fed_for_proofs_only(
-        long fedAgo, long voteUntil, long turn, long turnLimit, FeedingStep expected) =>
-        Assert.Equal(expected, FeedingRule.Decide(10, 10 - fedAgo, 5, voteUntil, turn, turnLimit));
+    [InlineData(4.0, 14, 10, 5, FeedingStep.Feed)]
+    [InlineData(4.0, 10, 10, 5, FeedingStep.Hold)]
+    [InlineData(4.0, 14, 5, 5, FeedingStep.Hold)]
+    [InlineData(5.1, 14, 10, 5, FeedingStep.Hold)]
+    [InlineData(5.6, 14, 10, 5, FeedingStep.EndNode)]
+    public void The_watchdog_is_fed_for_proofs_only_and_is_the_first_to_bite(
+        double fedAgo, long voteUntil, long turn, long turnLimit, FeedingStep expected) =>
+        Assert.Equal(
+            expected,
+            FeedingRule.Decide(
+                10 * Second, (long)((10 - fedAgo) * Second), 5 * Second, voteUntil * Second, turn * Second,
+                turnLimit * Second));
 
     private static void Report(Inquisitor inquisitor, params bool[] healthy)
     {

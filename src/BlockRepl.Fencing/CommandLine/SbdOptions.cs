@@ -65,6 +65,9 @@ internal sealed record SbdOptions
 
     public bool SyncResourceStartup { get; set; }
 
+    /// <summary>Leave a control group that has no time for real-time processes; null: only then.</summary>
+    public bool? MoveToRootCgroup { get; set; }
+
     public TimeSpan IoTimeout => TimeSpan.FromSeconds(IoSeconds);
 
     public string WatchdogPath => WatchdogDevice ?? "/dev/watchdog";

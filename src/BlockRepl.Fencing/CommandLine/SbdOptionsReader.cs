@@ -124,6 +124,9 @@ internal sealed class SbdOptionsReader
         _options.CheckCluster = _clusterCount == 0 ? pacemaker : _clusterCount % 2 == 1;
         _options.SyncResourceStartup =
             _settings.Get("SBD_SYNC_RESOURCE_STARTUP") is { } sync && SettingsFile.IsTrue(sync);
+        _options.MoveToRootCgroup = _settings.Get("SBD_MOVE_TO_ROOT_CGROUP") is { } move && move != "auto"
+            ? SettingsFile.IsTrue(move)
+            : null;
         _options.PidFile ??= _settings.Get("SBD_PIDFILE");
         if (_options.NodeName.Length == 0)
         {

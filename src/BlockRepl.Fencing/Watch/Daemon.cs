@@ -67,11 +67,7 @@ internal sealed class Daemon
     {
         using var pidFile = PidFile.Take(_options.PidFile);
         using var signals = new DaemonSignals(_events);
-        if (_options.RealTime && (ProcessProtection.SetRealTime() | ProcessProtection.LockMemory()) != 0)
-        {
-            _log.Warning("no real-time priority or locked memory: not permitted");
-        }
-
+        ProtectProcess();
         StartGuard();
         foreach (var servant in _servants)
         {
@@ -89,6 +85,24 @@ internal sealed class Daemon
         }
 
         return _result.Value;
+    }
+
+    private void ProtectProcess()
+    {
+        if (!_options.RealTime)
+        {
+            return;
+        }
+
+        if (RootCgroup.Enter(_options.MoveToRootCgroup) is { } moved)
+        {
+            _log.Notice(moved);
+        }
+
+        if ((ProcessProtection.SetRealTime() | ProcessProtection.LockMemory()) != 0)
+        {
+            _log.Warning("no real-time priority or locked memory: not permitted");
+        }
     }
 
     private static long Nanoseconds(double seconds) => (long)(seconds * 1_000_000_000);
@@ -312,6 +326,12 @@ internal sealed class Daemon
             _isArmed = true;
             _inquisitor.OnArmed();
             _log.Notice($"started: {CountDevices(BootClock.NowNs)}, the watchdog is set to {answer.TimeoutSeconds} s");
+            if (_options.HasWatchdog && WatchdogAdvice.CannotBeDisarmed(_options.WatchdogPath))
+            {
+                _log.Warning($"{_options.WatchdogPath} cannot be disarmed any more (nowayout): when sbd is stopped, it "
+                    + $"resets this node within {answer.TimeoutSeconds} s");
+            }
+
             started();
         }
     }

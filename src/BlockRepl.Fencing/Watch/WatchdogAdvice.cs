@@ -22,6 +22,9 @@ internal static class WatchdogAdvice
         return $"{path}: cannot be armed with {wanted} s: {answer.Reason}";
     }
 
+    /// <summary>As far as sysfs tells.</summary>
+    public static bool CannotBeDisarmed(string path) => ReadNumber(path, "nowayout") != 0;
+
     private static string Usable(string path, int taken)
     {
         var (least, most) = (ReadNumber(path, "min_timeout"), ReadNumber(path, "max_timeout"));
