@@ -16,30 +16,70 @@ internal sealed class DeviceGuest : IDisposable
     private const int BootSeconds = 300;
     private const int SomethingIsMissing = 3;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("brguest").FullName;
+    private static readonly Lock Preparing = new();
+
+    private readonly string _folder;
     private readonly Process _machine;
     private int _requests;
 
-    private DeviceGuest(string series, string image, string files, int disks, long diskBytes)
+    /// <param name="options">QEMU's, for what it has beyond the common.</param>
+    /// <param name="saved">Goes on from there, see <see cref="QemuControl.Save"/>; null: it starts.</param>
+    private DeviceGuest(string series, string folder, string files, IEnumerable<string> options, string? saved)
     {
         bool arm = series.EndsWith("arm64", StringComparison.Ordinal);
-        var options = new List<string>
-        {
+        string image = ImageFolder(series);
+        _folder = folder;
+        string[] words =
+        [
             "-accel", "tcg,thread=multi", "-m", "768", "-smp", "2", "-nographic", "-nodefaults", "-no-reboot",
             "-kernel", Path.Combine(image, "vmlinuz"), "-initrd", Path.Combine(image, "initrd.gz"),
             "-append",
             $"console={(arm ? "ttyAMA0" : "ttyS0 tsc=unstable no_timer_check")} quiet loglevel=7 panic=-1 "
                 + "interop.name=devices interop.number=1",
             "-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0",
+            "-qmp", $"unix:{ControlPath},server=on,wait=off",
             "-chardev", $"file,id=console,path={ConsolePath}", "-serial", "chardev:console",
             "-device", "virtio-serial-pci", "-chardev", "stdio,id=line,signal=off",
             "-device", "virtserialport,chardev=line",
-            "-drive", $"if=virtio,format=raw,readonly=on,file={files}",
-        };
-        options.AddRange(arm ? ["-M", "virt", "-cpu", "cortex-a53"] : ["-cpu", "max"]);
+            "-drive", $"if=none,id=programs,format=raw,readonly=on,file={files}",
+            "-device", "virtio-blk-pci,drive=programs",
+            .. options,
+            .. arm ? new[] { "-M", "virt", "-cpu", "cortex-a53" } : ["-cpu", "max"],
+            .. saved is null ? Array.Empty<string>() : ["-incoming", $"exec:cat '{saved}'"],
+        ];
+        _machine = Process.Start(new ProcessStartInfo(Emulator(series), words)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+        if (saved is null)
+        {
+            _ = Receive("@@ready", BootSeconds, "start");
+            Run("tar xf /dev/vda -C /").OrThrow();
+        }
+    }
+
+    public bool HasEnded => _machine.HasExited;
+
+    public string Console => File.Exists(ConsolePath) ? File.ReadAllText(ConsolePath) : "";
+
+    private string ConsolePath => Path.Combine(_folder, "console.log");
+
+    private string ControlPath => Path.Combine(_folder, "control");
+
+    /// <summary>A guest with our programs and empty disks; skips the test without what it needs.</summary>
+    /// <param name="series">6.1, 6.12 or 6.12-arm64.</param>
+    /// <param name="disks">
+    /// How many empty disks it has: /dev/vdb, /dev/vdc and so on. With disks our daemon is there too.
+    /// </param>
+    public static DeviceGuest Start(string series, int disks = 0, long diskBytes = 0)
+    {
+        string files = Prepare(series, disks > 0 ? "daemon" : "tests");
+        string folder = Directory.CreateTempSubdirectory("brguest").FullName;
+        var options = new List<string>();
         for (int i = 0; i < disks; i++)
         {
-            string path = Path.Combine(_folder, $"disk{i}");
+            string path = Path.Combine(folder, $"disk{i}");
             using (FileStream file = File.Create(path))
             {
                 file.SetLength(diskBytes);
@@ -48,39 +88,42 @@ internal sealed class DeviceGuest : IDisposable
             options.AddRange(["-drive", $"if=virtio,format=raw,cache=unsafe,file={path}"]);
         }
 
-        var start = new ProcessStartInfo(arm ? "qemu-system-aarch64" : "qemu-system-x86_64", options)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
-        _machine = Process.Start(start)!;
-        _ = Receive("@@ready", BootSeconds, "start");
-        Run("tar xf /dev/vda -C /").OrThrow();
+        return new DeviceGuest(series, folder, files, options, null);
     }
 
-    public string ConsolePath => Path.Combine(_folder, "console.log");
+    /// <summary>A guest with other hardware; <see cref="Prepare"/> has made what it needs.</summary>
+    public static DeviceGuest Start(string series, string files, IEnumerable<string> options, string? saved) =>
+        new(series, Directory.CreateTempSubdirectory("brguest").FullName, files, options, saved);
 
-    /// <summary>Builds what the guest needs, starts it and unpacks the programs; skips the test without it.</summary>
-    /// <param name="series">6.1, 6.12 or 6.12-arm64.</param>
-    /// <param name="disks">
-    /// How many empty disks it has: /dev/vdb, /dev/vdc and so on. With disks our daemon is there too.
-    /// </param>
-    public static DeviceGuest Start(string series, int disks = 0, long diskBytes = 0)
+    /// <summary>Makes what a guest needs; skips the test if something is missing here.</summary>
+    /// <param name="what">Which programs, see guest/files.</param>
+    /// <returns>The disk with the programs.</returns>
+    public static string Prepare(string series, string what)
     {
-        bool arm = series.EndsWith("arm64", StringComparison.Ordinal);
-        string program = arm ? "qemu-system-aarch64" : "qemu-system-x86_64";
-        if (Tool.Find(program) is null)
+        if (Tool.Find(Emulator(series)) is null)
         {
-            Assert.Skip("needs " + program);
+            Assert.Skip("needs " + Emulator(series));
         }
 
-        string folder = Path.Combine(Programs.RepositoryRoot, "artifacts", "interop");
-        string image = Path.Combine(folder, "devices-" + series);
-        (string architecture, string what) = (arm ? "arm64" : "amd64", disks > 0 ? "daemon" : "tests");
-        string programs = Path.Combine(folder, $"files-{architecture}-{what}");
-        Build("build", series, image, "nbd", "ublk_drv", "ext4", "loop");
-        Build("files", architecture, what, programs);
-        return new DeviceGuest(series, image, Path.Combine(programs, "files.tar"), disks, diskBytes);
+        string architecture = series.EndsWith("arm64", StringComparison.Ordinal) ? "arm64" : "amd64";
+        string programs = Path.Combine(Artifacts, $"files-{architecture}-{what}");
+        lock (Preparing)
+        {
+            Build("build", series, ImageFolder(series), "nbd", "ublk_drv", "ext4", "loop", "softdog");
+            Build("files", architecture, what, programs);
+        }
+
+        return Path.Combine(programs, "files.tar");
+    }
+
+    /// <summary>Its disks and its end, seen from outside.</summary>
+    public QemuControl Control() => new(ControlPath);
+
+    /// <returns>When it has ended.</returns>
+    public DateTime WaitForEnd(int seconds)
+    {
+        Poll.Until(() => HasEnded, "the guest's end", seconds, LastLines);
+        return _machine.ExitTime;
     }
 
     /// <summary>Runs shell commands.</summary>
@@ -106,6 +149,13 @@ internal sealed class DeviceGuest : IDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
+    private static string Artifacts => Path.Combine(Programs.RepositoryRoot, "artifacts", "interop");
+
+    private static string ImageFolder(string series) => Path.Combine(Artifacts, "devices-" + series);
+
+    private static string Emulator(string series) =>
+        series.EndsWith("arm64", StringComparison.Ordinal) ? "qemu-system-aarch64" : "qemu-system-x86_64";
+
     private static void Build(string script, params string[] arguments)
     {
         string path = Path.Combine(Programs.RepositoryRoot, "tests", "interop", "guest", script);
@@ -129,13 +179,13 @@ internal sealed class DeviceGuest : IDisposable
             Task<string?> line = _machine.StandardOutput.ReadLineAsync();
             if (left <= TimeSpan.Zero || !line.Wait(left))
             {
-                throw new TimeoutException($"no answer within {seconds} s to: {what}\n{before}{Console()}");
+                throw new TimeoutException($"no answer within {seconds} s to: {what}\n{before}{LastLines()}");
             }
 
             switch (line.Result?.TrimEnd('\r'))
             {
                 case null:
-                    throw new IOException($"the guest is gone during: {what}\n{before}{Console()}");
+                    throw new IOException($"the guest is gone during: {what}\n{before}{LastLines()}");
                 case var text when text.StartsWith(marker, StringComparison.Ordinal):
                     return (before.ToString(), text[marker.Length..]);
                 case var text:
@@ -145,6 +195,5 @@ internal sealed class DeviceGuest : IDisposable
         }
     }
 
-    private string Console() =>
-        File.Exists(ConsolePath) ? string.Join('\n', File.ReadAllLines(ConsolePath).TakeLast(30)) : "";
+    private string LastLines() => string.Join('\n', Console.Split('\n').TakeLast(30));
 }

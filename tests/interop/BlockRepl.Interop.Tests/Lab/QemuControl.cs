@@ -26,6 +26,7 @@ internal sealed class QemuControl : IDisposable
     private readonly HashSet<int> _failing = [];
     private readonly HashSet<int> _resized = [];
     private int _faults;
+    private string? _end;
 
     public QemuControl(string socketPath)
     {
@@ -108,6 +109,25 @@ internal sealed class QemuControl : IDisposable
         Execute("""{ "execute": "cont" }""");
     }
 
+    /// <summary>From now on its requests take as good as for ever: a byte in a second.</summary>
+    /// <param name="drive">The id of what is behind the device that the guest sees.</param>
+    public void Hang(string drive) => Execute(
+        $$"""
+        { "execute": "block_set_io_throttle", "arguments": { "device": "{{drive}}",
+            "bps": 1, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0 } }
+        """);
+
+    /// <summary>Waits for the machine's end: "guest-reset", "guest-shutdown" and others.</summary>
+    public string WaitForEnd()
+    {
+        while (_end is null)
+        {
+            using JsonDocument line = Read("the end of the machine");
+        }
+
+        return _end;
+    }
+
     public void Quit() => Execute("""{ "execute": "quit" }""");
 
     public void Dispose()
@@ -128,14 +148,12 @@ internal sealed class QemuControl : IDisposable
             ? status.GetString()!
             : "";
 
-    /// <summary>Events come between the answers.</summary>
     private JsonElement Execute(string command)
     {
         _socket.Send(Encoding.UTF8.GetBytes(command.ReplaceLineEndings(" ") + "\n"));
         while (true)
         {
-            string line = _answers.ReadLine() ?? throw new IOException("QEMU is gone during: " + command);
-            using JsonDocument answer = JsonDocument.Parse(line);
+            using JsonDocument answer = Read(command);
             if (answer.RootElement.TryGetProperty("return", out JsonElement value))
             {
                 return value.Clone();
@@ -146,5 +164,18 @@ internal sealed class QemuControl : IDisposable
                 throw new IOException($"QEMU refuses {command}: {error}");
             }
         }
+    }
+
+    /// <summary>Events come between the answers.</summary>
+    private JsonDocument Read(string during)
+    {
+        JsonDocument line = JsonDocument.Parse(
+            _answers.ReadLine() ?? throw new IOException("QEMU is gone during: " + during));
+        if (line.RootElement.TryGetProperty("event", out JsonElement name) && name.GetString() == "SHUTDOWN")
+        {
+            _end = line.RootElement.GetProperty("data").GetProperty("reason").GetString();
+        }
+
+        return line;
     }
 }
