@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,10 @@
 #define CANNOT_EXECUTE 20
 #define DEFAULT_RUN_DIRECTORY "/run/blockrepl"
 #define MANAGED_PROGRAM "blockrepl"
+
+/* For the daemon that follows a killed one. An agent's monitor asks three times and has 20 s. */
+#define SUCCESSOR_MS 5000
+#define POLL_MS 50
 
 /* As ControlLimits.RequestBytes: what does not fit is no command line of these programs. */
 #define REQUEST_BYTES (16 * 1024)
@@ -98,7 +103,11 @@ static int make_request(struct text *text, const char *program, char **arguments
     return !text->overflown;
 }
 
-/* -1: nobody is there. */
+/*
+ * -1: nobody is there. A daemon that was killed leaves its socket behind, and a supervisor starts the next one, which
+ * takes over what was in use before it listens: it is waited for, or a resource agent would take the resource for
+ * stopped. One that was stopped takes its socket with it.
+ */
 static int connect_to_daemon(void)
 {
     const char *directory = getenv("BLOCKREPL_RUN_DIR");
@@ -108,12 +117,19 @@ static int connect_to_daemon(void)
     if (length < 0 || (size_t)length >= sizeof address.sun_path) {
         return -1;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    int was_killed = 0;
+    for (int waited = 0;; waited += POLL_MS) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+            return fd;
+        }
+        was_killed |= errno == ECONNREFUSED;
         close(fd);
-        fd = -1;
+        if (!was_killed || waited >= SUCCESSOR_MS) {
+            return -1;
+        }
+        poll(NULL, 0, POLL_MS);
     }
-    return fd;
 }
 
 /* False, with errno: not all of it went out. */

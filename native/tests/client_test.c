@@ -24,13 +24,19 @@ static void write_file(const char *path, const char *text, mode_t mode)
     close(fd);
 }
 
-static int listen_at(const char *name)
+static int bind_at(const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", folder, name);
     unlink(address.sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_EQ(0, bind(fd, (struct sockaddr *)&address, sizeof address));
+    return fd;
+}
+
+static int listen_at(const char *name)
+{
+    int fd = bind_at(name);
     CHECK_EQ(0, listen(fd, 1));
     return fd;
 }
@@ -68,11 +74,9 @@ static void expect_output(const char *text)
     }
 }
 
-/* Takes one request, answers with the text, in pieces of one byte if wished. Returns the client's exit code. */
-static int converse(const char *answer, int single_bytes)
+/* Takes one request, answers with the text, in pieces of one byte if wished. */
+static void answer_one(int listener, const char *answer, int single_bytes)
 {
-    int listener = listen_at("control.sock");
-    pid_t child = start((char *[]){"/usr/sbin/drbdsetup", "role", "a\"b\\c\n\xc3\xa4", "", NULL});
     int client = accept(listener, NULL, NULL);
     size_t used = 0;
     do {
@@ -88,6 +92,14 @@ static int converse(const char *answer, int single_bytes)
     }
     close(client);
     close(listener);
+}
+
+/* Returns the client's exit code. */
+static int converse(const char *answer, int single_bytes)
+{
+    int listener = listen_at("control.sock");
+    pid_t child = start((char *[]){"/usr/sbin/drbdsetup", "role", "a\"b\\c\n\xc3\xa4", "", NULL});
+    answer_one(listener, answer, single_bytes);
     return finish(child);
 }
 
@@ -123,8 +135,35 @@ static void the_managed_program_does_what_the_daemon_does_not(void)
     CHECK_EQ(42, converse("{\"exitCode\":1}\n", 0));
 }
 
+/* The client sleeps nowhere else before it is connected. */
+static int sleeps(pid_t child)
+{
+    char path[64];
+    char status[256] = {0};
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+    int fd = open(path, O_RDONLY);
+    CHECK(fd >= 0 && read(fd, status, sizeof status - 1) > 0);
+    close(fd);
+    return strstr(status, "(blockrepl-clien) S") != NULL;
+}
+
+static void the_successor_of_a_killed_daemon_is_waited_for(void)
+{
+    int listener = bind_at("control.sock");
+    pid_t child = start((char *[]){"drbdsetup", "role", NULL});
+    while (!sleeps(child)) {
+        CHECK_EQ(0, waitpid(child, NULL, WNOHANG));
+    }
+    CHECK_EQ(0, listen(listener, 1));
+    answer_one(listener, "x 8\n", 0);
+    CHECK_EQ(8, finish(child));
+}
+
 static void without_a_daemon_the_managed_program_runs(void)
 {
+    char path[64];
+    snprintf(path, sizeof path, "%s/control.sock", folder);
+    unlink(path);
     unlink(output_path);
     CHECK_EQ(42, finish(start((char *[]){"drbdadm", "role", NULL})));
     expect_output("managed drbdadm role\n");
@@ -162,6 +201,7 @@ int main(int argc, char **argv)
     an_answer_is_printed_and_its_code_returned();
     an_answer_that_ends_early_is_an_error();
     the_managed_program_does_what_the_daemon_does_not();
+    the_successor_of_a_killed_daemon_is_waited_for();
 
     snprintf(command, sizeof command, "rm -r %s", folder);
     CHECK_EQ(0, system(command));

@@ -20,7 +20,8 @@ public sealed class SystemdUnitTests
                 string text = File.ReadAllText(unit)
                     .Replace("/usr/sbin/blockrepld", Programs.Daemon, StringComparison.Ordinal)
                     .Replace("/usr/sbin/blockrepl ", Programs.Commands + " ", StringComparison.Ordinal)
-                    .Replace("/usr/lib/blockrepl/sbd", Programs.Commands, StringComparison.Ordinal);
+                    .Replace("/usr/lib/blockrepl/sbd", Programs.Commands, StringComparison.Ordinal)
+                    .Replace("/usr/lib/blockrepl/drbdadm", Programs.Commands, StringComparison.Ordinal);
                 File.WriteAllText(Path.Combine(folder, Path.GetFileName(unit)), text);
             }
 
