@@ -39,6 +39,8 @@ package_of() {
         sbd) echo sbd ;;
         losetup) echo mount ;;
         fence_sbd) echo fence-agents ;;
+        corosync) echo corosync ;;
+        pacemakerd) echo pacemaker ;;
         ip) echo iproute2 ;;
         qemu-system-x86_64) echo qemu-system-x86 ;;
         qemu-system-aarch64) echo qemu-system-arm ;;
@@ -68,17 +70,27 @@ missing_packages() {
     done | sort -u | tr '\n' ' '
 }
 
-apt_install() {
-    local log
+# Services among them are not started, now (policy-rc.d forbids it) or with the machine: tests start what they need.
+apt_install() (
+    policy=/usr/sbin/policy-rc.d
     log="$(mktemp)"
+    trap 'rm -f "$log"' EXIT
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$log" "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod +x "$policy"
+    fi
     if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
-        rm -f "$log"
         return 1
     fi
-    rm -f "$log"
-}
+    for service in "$@"; do
+        case "$service" in
+            corosync | pacemaker | tgt) systemctl disable "$service" >/dev/null 2>&1 || true ;;
+        esac
+    done
+)
 
 # need ITEM...: installs what is missing (as root), or names it and ends.
 need() {
