@@ -57,7 +57,7 @@ public sealed class SbdGuests : IDisposable
 
             using DeviceGuest guest = DeviceGuest.Start(Series, files, Disk(EmptyLun), null);
             guest.Do("mkdir -p /var/lib/pacemaker/cores && syslogd -O /dev/console");
-            guest.Do($"/usr/bin/sbd -d {SbdNode.Lun} -2 0 create && sync");
+            guest.Do($"{SbdNode.OurProgram} -d {SbdNode.Lun} -2 0 create && sync");
             guest.Do($"blockdev --flushbufs /dev/vda && blockdev --flushbufs {SbdNode.Lun}");
             using QemuControl control = guest.Control();
             control.Save(Saved);

@@ -9,6 +9,8 @@ internal sealed class SbdNode : IDisposable
     public const string Lun = "/dev/vdb";
     public const string LunDrive = "lun";
 
+    public const string OurProgram = "/usr/bin/sbd";
+
     /// <summary>Debian's.</summary>
     public const string OriginalProgram = "/usr/sbin/sbd";
 
@@ -64,5 +66,5 @@ internal sealed class SbdNode : IDisposable
 
     private string CommandLine(string words) =>
         "SBD_PACEMAKER=no SBD_SYNC_RESOURCE_STARTUP=no "
-        + $"{(IsOriginal ? OriginalProgram : "/usr/bin/sbd")} -w /dev/watchdog -d {Lun} -n {_name} {words}";
+        + $"{(IsOriginal ? OriginalProgram : OurProgram)} -w /dev/watchdog -d {Lun} -n {_name} {words}";
 }
