@@ -292,6 +292,7 @@ public sealed partial class ResourceCore
         Outcome outcome = new();
         StateRequest request = StateRequest.BecomePrimary;
         bool forced = false;
+        bool fenced = false;
         bool retriedTwoPrimaries = false;
         volume.IoHeld = true;
         for (int round = 0; round < 4; round++)
@@ -309,6 +310,21 @@ public sealed partial class ResourceCore
             {
                 request = StateRequest.ForcePrimary;
                 forced = true;
+            }
+            else if (!fenced && Fencing.IsWantedToPromote(volume, outcome.Result))
+            {
+                fenced = true;
+                if (Fencing.IsConcerned(volume))
+                {
+                    bool ended = false;
+                    FencePeer(volume, _ => ended = true);
+                    yield return () => ended;
+                }
+
+                if (volume.State.Disk == DiskState.Consistent && Fencing.IsPeerOut(volume))
+                {
+                    request = request.With(StateRequest.OwnDisk(DiskState.UpToDate));
+                }
             }
             else if (outcome.Result == StateChangeResult.PrimaryNotOutdatedPeer && force)
             {

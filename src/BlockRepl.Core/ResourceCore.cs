@@ -195,10 +195,33 @@ public sealed partial class ResourceCore
         {
             if (Fencing.IsWanted(volume))
             {
-                RunHandler(HandlerKind.FencePeer, volume, OnFenced);
+                FencePeer(volume, OnFenced);
                 return;
             }
         }
+    }
+
+    /// <summary>
+    /// Runs the fence-peer handler and believes it. 1. the link is lost; 2. the handler outdates the peer's disk;
+    /// 3. the peer comes back, is brought up to date, and is lost again; 4. what the handler of step 2 says comes only
+    /// now: it is void. Whoever is without the peer then has asked again.
+    /// </summary>
+    /// <param name="then">Is told whether the peer is out of the way.</param>
+    internal void FencePeer(Volume volume, Action<bool> then)
+    {
+        uint connections = Connection.TimesOperational;
+        RunHandler(HandlerKind.FencePeer, volume, exitCode =>
+        {
+            bool valid = connections == Connection.TimesOperational;
+            bool success = valid && TakeFencing(exitCode);
+            string meaning = success ? "the peer is out of the way"
+                : valid ? "that does not put the peer out of the way"
+                : "the peer has been here meanwhile";
+            _host.Log(
+                success ? CoreLogLevel.Information : CoreLogLevel.Error, -1,
+                $"fence-peer handler ended with {exitCode}: {meaning}");
+            then(success);
+        });
     }
 
     internal void RunHandler(HandlerKind handler, Volume volume, Action<int> then)
@@ -207,25 +230,23 @@ public sealed partial class ResourceCore
         _host.RunHandler(CoreToken.Io(TokenKind.Handler, _lastHandler), handler, volume.Number);
     }
 
-    private void OnFenced(int exitCode)
+    private bool TakeFencing(int exitCode)
     {
         bool success = true;
         foreach (Volume volume in _volumes)
         {
-            if (!Fencing.IsWanted(volume))
+            if (Fencing.IsConcerned(volume))
             {
-                continue;
+                success &= Fencing.Interpret(exitCode, volume) is { } change && volume.Change(change).Succeeded()
+                    && volume.State.PeerDisk <= DiskState.Outdated;
             }
-
-            StateRequest? change = Fencing.Interpret(exitCode, volume);
-            success &= change is { } request && volume.Change(request).Succeeded()
-                && volume.State.PeerDisk <= DiskState.Outdated;
         }
 
-        _host.Log(
-            success ? CoreLogLevel.Information : CoreLogLevel.Error, -1,
-            $"fence-peer handler ended with {exitCode}: "
-            + $"{(success ? "the peer is out of the way" : "I/O stays as it is")}");
+        return success;
+    }
+
+    private void OnFenced(bool success)
+    {
         if (success)
         {
             Worker.Add("fenced", AfterFenced());

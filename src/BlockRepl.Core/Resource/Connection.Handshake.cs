@@ -154,6 +154,7 @@ internal sealed partial class Connection
     private void BeginParameters()
     {
         _phase = Phase.Operational;
+        TimesOperational++;
         _handshakeDeadlineNs = long.MaxValue;
         StateSent = true;
         BeginSendEpochs();

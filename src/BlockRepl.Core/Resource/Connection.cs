@@ -55,6 +55,9 @@ internal sealed partial class Connection : IConnectHost
     /// <summary>Counts connections; what belongs to an older one is void.</summary>
     public uint Generation { get; private set; } = 1;
 
+    /// <summary>How often the nodes have begun to tell each other their states.</summary>
+    public uint TimesOperational { get; private set; }
+
     /// <summary>Of this connection, or of the last one.</summary>
     public int AgreedVersion { get; private set; } = CommandCatalogue.MaxVersion;
 

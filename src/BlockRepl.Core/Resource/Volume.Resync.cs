@@ -316,6 +316,11 @@ internal sealed partial class Volume
 
         Connection.Ping();
         ChangeTo(State with { Connection = ConnectionState.Connected, PeerDisk = DiskState.UpToDate }, hard: true);
+        if (Fencing.IsOver(_core.Volumes))
+        {
+            _host.RunHandler(default, HandlerKind.UnfencePeer, Number);
+        }
+
         return true;
     }
 

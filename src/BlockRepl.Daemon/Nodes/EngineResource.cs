@@ -3,7 +3,6 @@ using BlockRepl.Administration;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
 using BlockRepl.Core.MetaData;
-using BlockRepl.Core.State;
 using BlockRepl.Engine;
 using BlockRepl.FrontEnd;
 using Microsoft.Extensions.Logging;
@@ -56,44 +55,9 @@ internal sealed class EngineResource(ResourceEngine engine, HandlerProcess handl
 
     public Task<CommandResult> AttachAsync(int volume) => engine.AttachAsync(volume);
 
-    public Task<CommandResult> ExecuteAsync(AdminCommand command) =>
-        command is AdminCommand.SetRole { Primary: true, Force: false }
-            ? PromoteAsync(command)
-            : engine.ExecuteAsync(command);
+    public Task<CommandResult> ExecuteAsync(AdminCommand command) => engine.ExecuteAsync(command);
 
     public Task<IReadOnlyList<VolumeStatus>> GetStatusAsync() => engine.GetStatusAsync();
 
     public void Dispose() => engine.Dispose();
-
-    /// <summary>
-    /// With fencing, a node that does not see its peer becomes Primary only after the fence-peer handler has seen to it
-    /// that the peer cannot be.
-    /// </summary>
-    private async Task<CommandResult> PromoteAsync(AdminCommand command)
-    {
-        CommandResult result = await engine.ExecuteAsync(command);
-        if (result.Code != (int)StateChangeResult.PrimaryNotOutdatedPeer)
-        {
-            return result;
-        }
-
-        IReadOnlyList<VolumeStatus> status = await engine.GetStatusAsync();
-        int exitCode = await handlers.RunAsync(HandlerKind.FencePeer, status[0].Volume);
-        status = await engine.GetStatusAsync();
-        switch (exitCode)
-        {
-            case 3 or 4 or 5 or 7 when status.All(volume => volume.Disk == DiskState.UpToDate):
-                // Force, with good disks, means no more than that the peer is out of the way.
-                return await engine.ExecuteAsync(new AdminCommand.SetRole(Primary: true, Force: true));
-            case 6:
-                foreach (VolumeStatus volume in status)
-                {
-                    await engine.ExecuteAsync(new AdminCommand.Outdate(volume.Volume));
-                }
-
-                return result;
-            default:
-                return result;
-        }
-    }
 }

@@ -168,7 +168,9 @@ public sealed partial class SimHost : ICoreHost, ISocketOwner
             (ulong)handler,
             (ulong)exitCode,
             () => $"handler {handler} of volume {volume} exits {exitCode}");
-        After(_rng.Between(1, 50) * Duration.Millisecond, core => core.OnHandlerDone(NowNs, token, exitCode));
+        long drawn = _rng.Between(1, 50) * Duration.Millisecond;
+        long? given = handler == HandlerKind.FencePeer ? Node.FencePeerNs : null;
+        After(given ?? drawn, core => core.OnHandlerDone(NowNs, token, exitCode));
     }
 
     public void Log(CoreLogLevel level, int volume, string message) =>

@@ -46,6 +46,9 @@ public sealed class SimNode
     /// <summary>Exit codes of handlers; 0 unless a test says otherwise.</summary>
     public Func<HandlerKind, int> HandlerExitCode { get; set; } = static _ => 0;
 
+    /// <summary>How long the fence-peer handler takes; other handlers, and it if null: 1 to 50 ms.</summary>
+    public long? FencePeerNs { get; set; }
+
     /// <summary>Requests that were not answered, oldest first.</summary>
     public int CommandsRunning => _commands.Count;
 

@@ -88,6 +88,26 @@ internal sealed class Acts(
         }
     }
 
+    /// <summary>The fence-peer handler: mostly it ends the node before it answers, sometimes it can't.</summary>
+    public int Fence(SimNode node, Rng luck)
+    {
+        const int shot = 7;
+        const int failed = 1;
+        if (luck.Percent(20))
+        {
+            return failed;
+        }
+
+        cluster.Queue.After(0, () =>
+        {
+            if (node.IsUp)
+            {
+                Count("fenced", () => CrashOne(node, settings.PowerLoss));
+            }
+        });
+        return shot;
+    }
+
     private void CrashOne(SimNode node, bool power)
     {
         node.Crash(power);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using BlockRepl.Core;
+using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 using BlockRepl.Simulation.Checks;
@@ -66,13 +67,19 @@ public sealed class RandomRun
         _faults = new FaultInjector(_cluster, _rng.Fork());
         _workload = new Workload(_cluster, _settings, _rng.Fork());
         _acts = new Acts(_cluster, _settings, _rng.Fork(), _keeper, _faults, _workload);
+        Rng luck = new(seed ^ 0x57041);
+        foreach (SimNode node in _cluster.Nodes)
+        {
+            node.HandlerExitCode = handler => handler == HandlerKind.FencePeer ? _acts.Fence(node.Peer, luck) : 0;
+        }
     }
 
     public RunSettings Settings => _settings;
 
     /// <summary>
     /// Some pairs may have two Primaries: then every write waits for its place in the sequence; in half of them there
-    /// are two. Some have a disk-timeout that stalls exceed. Drawn apart, so that a seed's run is otherwise the same.
+    /// are two. Some have a disk-timeout that stalls exceed, and some fencing. Drawn apart, so that a seed's run is
+    /// otherwise the same.
     /// </summary>
     private static RunSettings DrawMore(RunSettings settings, ulong seed)
     {
@@ -85,12 +92,21 @@ public sealed class RandomRun
             timeout = 0;
         }
 
+        Rng more = new(seed ^ 0xFE2CE);
+        bool fenced = !two && !settings.SplitBrain && more.Percent(15);
+        FencingPolicy policy = settings.Options.Net.Protocol == ReplicationProtocol.A
+            ? FencingPolicy.ResourceOnly
+            : more.Pick(FencingPolicy.ResourceOnly, FencingPolicy.ResourceAndStonith);
         return settings with
         {
             Options = settings.Options with
             {
                 Net = settings.Options.Net with { AllowTwoPrimaries = two },
-                Disk = settings.Options.Disk with { DiskTimeoutDeciseconds = timeout },
+                Disk = settings.Options.Disk with
+                {
+                    DiskTimeoutDeciseconds = timeout,
+                    Fencing = fenced ? policy : FencingPolicy.DontCare,
+                },
             },
         };
     }
