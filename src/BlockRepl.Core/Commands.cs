@@ -1,4 +1,5 @@
 using BlockRepl.Core.MetaData;
+using BlockRepl.Core.Options;
 
 namespace BlockRepl.Core;
 
@@ -37,6 +38,13 @@ public abstract record AdminCommand
     public sealed record Resize(int Volume, ulong SizeSectors, bool AssumePeerHasSpace, bool AssumeClean)
         : AdminCommand;
 
+    /// <summary>
+    /// Other options for the same volumes. Refused: while the network is configured, what is agreed on when nodes
+    /// connect (<see cref="NetOptions.ConnectsLike"/>); while a disk is attached, what is settled when it
+    /// is (<see cref="DiskOptions.AttachesLike"/>).
+    /// </summary>
+    public sealed record SetOptions(ResourceOptions Options) : AdminCommand;
+
     /// <summary>Demote, disconnect, detach everything.</summary>
     public sealed record Down : AdminCommand;
 
@@ -64,6 +72,8 @@ public readonly record struct CommandResult(int Code, string Message)
 /// </summary>
 public static class ErrorNumber
 {
+    public const int DiskConfigured = 124;
+    public const int NetConfigured = 125;
     public const int UnknownMinor = 127;
     public const int UnknownResource = 158;
     public const int ResourceInUse = 159;

@@ -1,3 +1,4 @@
+using BlockRepl.Core.Options;
 using BlockRepl.Core.Resource;
 using BlockRepl.Core.State;
 
@@ -51,6 +52,7 @@ public sealed partial class ResourceCore
             AdminCommand.NewCurrentUuid c =>
                 RequireVolume(c.Volume).NewCurrentUuidCommand(c.ClearBitmap, r => answer = r),
             AdminCommand.Resize c => RequireVolume(c.Volume).Resize(c, r => answer = r),
+            AdminCommand.SetOptions c => SetOptions(c.Options, r => answer = r),
             AdminCommand.Down => Down(r => answer = r),
             AdminCommand.Quiesce => Quiesce(r => answer = r),
             _ => throw new InvariantException("every command has its steps"),
@@ -136,12 +138,35 @@ public sealed partial class ResourceCore
         yield break;
     }
 
+    private IEnumerable<Func<bool>> SetOptions(ResourceOptions options, Action<CommandResult> answer)
+    {
+        Invariant.Require(
+            options.Volumes.Select(volume => volume.Number).SequenceEqual(_volumes.Select(volume => volume.Number)),
+            "options are for the volumes that there are");
+        yield return () => Worker.IsIdle;
+        if (Connection.IsConfigured && !options.Net.ConnectsLike(Options.Net))
+        {
+            answer(new CommandResult(
+                ErrorNumber.NetConfigured, "nodes agree on this when they connect: disconnect first"));
+        }
+        else if (_volumes.Zip(options.Volumes).Any(pair =>
+            pair.First.State.Disk != DiskState.Diskless && !pair.Second.Disk.AttachesLike(pair.First.Options.Disk)))
+        {
+            answer(new CommandResult(ErrorNumber.DiskConfigured, "attaching settles this: detach the disk first"));
+        }
+        else
+        {
+            ReplaceOptions(options);
+            answer(CommandResult.Success);
+        }
+    }
+
     private IEnumerable<Func<bool>> Connect(AdminCommand.Connect command, Action<CommandResult> answer)
     {
         yield return () => Worker.IsIdle;
         if (Connection.IsConfigured)
         {
-            answer(new CommandResult(125, "the network is configured already: disconnect first"));
+            answer(new CommandResult(ErrorNumber.NetConfigured, "the network is configured already: disconnect first"));
             yield break;
         }
 

@@ -119,6 +119,15 @@ public sealed partial class ResourceCore
 
     internal void ReplaceNetOptions(NetOptions net) => Options = Options with { Net = net };
 
+    internal void ReplaceOptions(ResourceOptions options)
+    {
+        Options = options;
+        for (int i = 0; i < _volumes.Length; i++)
+        {
+            _volumes[i].ReplaceOptions(options.Volumes[i]);
+        }
+    }
+
     /// <summary>Books an operation of a script; false if the volume has no disk, which counts as a failure.</summary>
     internal bool StartBatchOperation(Volume volume, IoBatch batch, int into, out IoToken token)
     {

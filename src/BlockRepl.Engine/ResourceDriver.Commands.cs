@@ -8,7 +8,6 @@ internal sealed partial class ResourceDriver
 {
     private const int ErrorOpenDisk = 104;
     private const int ErrorOpenMetaDisk = 105;
-    private const int ErrorDiskConfigured = 124;
     private const int ErrorNoDisk = 138;
 
     /// <summary>
@@ -51,7 +50,8 @@ internal sealed partial class ResourceDriver
 
         if (!await Ask(() => Claim(device)).ConfigureAwait(false))
         {
-            return new CommandResult(ErrorDiskConfigured, $"{device.Name} has a disk attached; detach it first");
+            return new CommandResult(
+                ErrorNumber.DiskConfigured, $"{device.Name} has a disk attached; detach it first");
         }
 
         VolumeDisks disks;

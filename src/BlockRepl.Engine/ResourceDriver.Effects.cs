@@ -124,8 +124,8 @@ internal sealed partial class ResourceDriver
         var remote = Options.PeerAddress;
         Invariant.Require(remote is not null, "a stream is opened although the resource has no peer address");
         var local = Options.LocalAddress is { } own ? new System.Net.IPEndPoint(own.Address, 0) : null;
-        var timeoutNs = Options.Resource.Net.ConnectIntervalSeconds * 1_000_000_000L;
-        stream.Socket = StreamSocket.Connect(Loop, Accounts.Pool, remote, local, timeoutNs, _streamOptions, stream);
+        var timeoutNs = Core.Options.Net.ConnectIntervalSeconds * 1_000_000_000L;
+        stream.Socket = StreamSocket.Connect(Loop, Accounts.Pool, remote, local, timeoutNs, StreamOptions, stream);
         return stream.Id;
     }
 
@@ -431,7 +431,7 @@ internal sealed partial class ResourceDriver
 
         try
         {
-            _listener = StreamListener.Listen(Loop, address, _streamOptions, this);
+            _listener = StreamListener.Listen(Loop, address, StreamOptions, this);
         }
         catch (ListenException e)
         {

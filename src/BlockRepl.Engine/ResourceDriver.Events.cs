@@ -143,7 +143,7 @@ internal sealed partial class ResourceDriver
         }
 
         var stream = AddStream();
-        stream.Socket = StreamSocket.Adopt(Loop, Accounts.Pool, descriptor, _streamOptions, stream);
+        stream.Socket = StreamSocket.Adopt(Loop, Accounts.Pool, descriptor, StreamOptions, stream);
         _recorder.Record(Loop.NowNs, Flight.StreamAccepted, stream.Id.Value);
         _coreTouched = true;
         Core.OnStreamAccepted(Loop.NowNs, stream.Id);

@@ -30,7 +30,6 @@ internal sealed partial class ResourceDriver
     private readonly VolumeDevice[] _devices;
     private readonly DigestQueue _sendDigests = new();
     private readonly LoopTimer _timer;
-    private readonly StreamSocketOptions _streamOptions;
     private long _gatherDeadlineNs = long.MaxValue;
 
     /// <summary>Requests of clients that the core has and has not completed.</summary>
@@ -54,13 +53,6 @@ internal sealed partial class ResourceDriver
             TotalBytes = PoolBudget.TotalBytes,
             Diagnostic = options.DiagnosticBuffers,
         }));
-        _streamOptions = new StreamSocketOptions
-        {
-            SendBufferBytes = options.Resource.Net.SendBufferBytes,
-            ReceiveBufferBytes = options.Resource.Net.ReceiveBufferBytes,
-            PauseInputBytes = 256 << 10,
-            ResumeInputBytes = 128 << 10,
-        };
         _devices =
             [.. options.Resource.Volumes.Select((volume, index) => new VolumeDevice(this, index, volume.Number))];
         foreach (var device in _devices)
@@ -73,7 +65,16 @@ internal sealed partial class ResourceDriver
         Loop.AddBatchHandler(this);
     }
 
+    /// <summary>With what the resource was started; its options may have changed since, see the core's.</summary>
     public ResourceEngineOptions Options { get; }
+
+    private StreamSocketOptions StreamOptions => new()
+    {
+        SendBufferBytes = Core.Options.Net.SendBufferBytes,
+        ReceiveBufferBytes = Core.Options.Net.ReceiveBufferBytes,
+        PauseInputBytes = 256 << 10,
+        ResumeInputBytes = 128 << 10,
+    };
 
     public EventLoop Loop { get; }
 

@@ -43,11 +43,14 @@ public sealed class AdjustTests
         Assert.Equal((0, "WFConnection\nWFConnection\n", ""), await node.ToolAsync("drbdadm", "cstate", "r1"));
     }
 
-    [Fact]
-    public async Task A_secondary_starts_anew_with_changed_options()
+    [Theory]
+    [InlineData("primary")]
+    [InlineData("secondary")]
+    public async Task Changed_options_are_given_to_what_runs(string role)
     {
         await using TestNode node = await ToolTests.UpAsync();
-        FakeResource before = node.Resources.All["r0"];
+        await node.ToolAsync("drbdadm", role, "r0");
+        FakeResource r0 = node.Resources.All["r0"];
         Change(node, "resource r0 {", "resource r0 { net { max-buffers 36k; timeout 90; } disk { c-max-rate 1M; }");
         const string told = """
             # net max-buffers: default -> 36864
@@ -57,13 +60,57 @@ public sealed class AdjustTests
 
             """;
         Assert.Equal((0, told, ""), await node.ToolAsync("drbdadm", "-d", "adjust", "all"));
-        Assert.False(before.IsDisposed);
+        Assert.DoesNotContain(r0.Commands, command => command is AdminCommand.SetOptions);
         Assert.Equal((0, told, ""), await node.ToolAsync("drbdadm", "-v", "adjust", "all"));
+        Assert.Equal(36864, r0.Options.Net.MaxBuffersPages);
+        Assert.Equal(1024, r0.Options.Volumes[0].Disk.Resync.MaxRateKiBPerSecond);
+        Assert.DoesNotContain(r0.Commands, command => command is AdminCommand.Disconnect or AdminCommand.Down);
+        Assert.Contains("        max-buffers     \t36864;\n", (await node.ToolAsync("drbdsetup", "show", "r0")).Output);
+        Assert.Equal((0, "", ""), await node.ToolAsync("drbdadm", "-v", "adjust", "all"));
+    }
+
+    [Fact]
+    public async Task What_nodes_agree_on_changes_with_a_new_connection()
+    {
+        await using TestNode node = await ToolTests.UpAsync();
+        await node.ToolAsync("drbdadm", "primary", "r0");
+        FakeResource r0 = node.Resources.All["r0"];
+        int before = r0.Commands.Count;
+        Change(node, "resource r0 {", "resource r0 { net { data-integrity-alg sha1; }");
+        Assert.Equal((0, "", ""), await node.ToolAsync("drbdadm", "adjust", "r0"));
+        Type[] expected =
+        [
+            typeof(AdminCommand.SetOptions), typeof(AdminCommand.Disconnect), typeof(AdminCommand.SetOptions),
+            typeof(AdminCommand.Connect),
+        ];
+        Assert.Equal(expected, r0.Commands.Skip(before).Select(command => command.GetType()));
+        Assert.Equal((0, "Primary/Unknown\n", ""), await node.ToolAsync("drbdadm", "role", "r0"));
+        Assert.Equal((0, "WFConnection\n", ""), await node.ToolAsync("drbdadm", "cstate", "r0"));
+    }
+
+    [Fact]
+    public async Task A_connection_that_may_not_end_keeps_its_options()
+    {
+        await using TestNode node = await ToolTests.UpAsync();
+        FakeResource r0 = node.Resources.All["r0"];
+        r0.Refusals[typeof(AdminCommand.Disconnect)] = new CommandResult(-2, "the peer has the only data");
+        Change(node, "resource r0 {", "resource r0 { net { data-integrity-alg sha1; }");
+        (int exit, _, string errors) = await node.ToolAsync("drbdadm", "adjust", "r0");
+        Assert.Equal(1, exit);
+        Assert.Contains("the peer has the only data", errors);
+        Assert.DoesNotContain("sha1", (await node.ToolAsync("drbdsetup", "show", "r0")).Output);
+    }
+
+    [Fact]
+    public async Task What_attaching_settles_changes_by_a_new_start_of_a_secondary()
+    {
+        await using TestNode node = await ToolTests.UpAsync();
+        FakeResource before = node.Resources.All["r0"];
+        Change(node, "resource r0 {", "resource r0 { disk { al-extents 3389; }");
+        Assert.Equal((0, "", ""), await node.ToolAsync("drbdadm", "adjust", "r0"));
         Assert.True(before.IsDisposed);
         Assert.Equal((0, "WFConnection\n", ""), await node.ToolAsync("drbdadm", "cstate", "r0"));
         Assert.Equal((0, "UpToDate/DUnknown\n", ""), await node.ToolAsync("drbdadm", "dstate", "r0"));
-        Assert.Contains("        max-buffers     \t36864;\n", (await node.ToolAsync("drbdsetup", "show", "r0")).Output);
-        Assert.Equal((0, "", ""), await node.ToolAsync("drbdadm", "-v", "adjust", "all"));
     }
 
     [Fact]
@@ -71,12 +118,12 @@ public sealed class AdjustTests
     {
         await using TestNode node = await ToolTests.UpAsync();
         await node.ToolAsync("drbdadm", "primary", "r0");
-        Change(node, "resource r0 {", "resource r0 { net { max-buffers 36k; }");
+        Change(node, "resource r0 {", "resource r0 { disk { al-extents 3389; }");
         (int exit, _, string errors) = await node.ToolAsync("drbdadm", "adjust", "r0");
         Assert.Equal(1, exit);
         Assert.StartsWith(
-            "r0: Failure: (162) BlockRepl cannot change this while a resource runs: net max-buffers: default -> 36864. "
-            + "It is Primary", errors);
+            "r0: Failure: (162) BlockRepl cannot change this while a resource runs: volume 0 disk al-extents: default "
+            + "-> 3389. It is Primary", errors);
         Assert.False(node.Resources.All["r0"].IsDisposed);
         Assert.Equal((0, "Primary/Unknown\n", ""), await node.ToolAsync("drbdadm", "role", "r0"));
     }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
+using BlockRepl.Core.Options;
 using BlockRepl.Core.Protocol;
 using BlockRepl.Core.State;
 using BlockRepl.Daemon.Devices;
@@ -32,6 +33,7 @@ internal sealed class FakeResource : IRunningResource
 
     public FakeResource(ResourceConfiguration configuration)
     {
+        Options = configuration.Options;
         _volumes = [.. configuration.Volumes.Select(volume => new VolumeStatus
         {
             Volume = volume.Number,
@@ -59,6 +61,9 @@ internal sealed class FakeResource : IRunningResource
     public int Observers { get; private set; }
 
     public IReadOnlyList<IVolumeDevice> Devices { get; }
+
+    /// <summary>What the core would run with.</summary>
+    public ResourceOptions Options { get; private set; }
 
     private event Action<IReadOnlyList<VolumeStatus>>? Changed;
 
@@ -108,6 +113,23 @@ internal sealed class FakeResource : IRunningResource
         return Task.FromResult(CommandResult.Success);
     }
 
+    private CommandResult Replace(ResourceOptions options)
+    {
+        bool connecting = _volumes.Any(status => status.Connection != ConnectionState.StandAlone);
+        if (connecting && !options.Net.ConnectsLike(Options.Net))
+        {
+            return new CommandResult(ErrorNumber.NetConfigured, "connected");
+        }
+
+        if (Options.Volumes.Zip(options.Volumes).Any(pair => !pair.Second.Disk.AttachesLike(pair.First.Disk)))
+        {
+            return new CommandResult(ErrorNumber.DiskConfigured, "attached");
+        }
+
+        Options = options;
+        return CommandResult.Success;
+    }
+
     public Task<CommandResult> ExecuteAsync(AdminCommand command)
     {
         lock (_lock)
@@ -122,6 +144,8 @@ internal sealed class FakeResource : IRunningResource
 
         switch (command)
         {
+            case AdminCommand.SetOptions set:
+                return Task.FromResult(Replace(set.Options));
             case AdminCommand.Connect:
                 Change(status => status with
                 {

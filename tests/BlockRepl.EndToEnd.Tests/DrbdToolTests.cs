@@ -87,25 +87,42 @@ public sealed class DrbdToolTests
     }
 
     [Fact]
-    public void Changed_options_are_taken_over_by_a_secondary_and_refused_by_a_primary()
+    public void Changed_options_are_taken_over_by_what_runs()
     {
-        using TwoNodes nodes = TwoNodes.Connected(new TwoNodesOptions());
-        string text = File.ReadAllText(nodes.ConfigurationPath);
-        File.WriteAllText(
-            nodes.ConfigurationPath,
-            text.Replace("protocol C;", "protocol C; max-buffers 4000;", StringComparison.Ordinal));
+        using TwoNodes nodes = TwoNodes.Connected(
+            new TwoNodesOptions { Disk = "al-extents 1237; c-max-rate 4000M; c-min-rate 0;" });
+        Replace(nodes, "protocol C;", "protocol C; max-buffers 4000;");
+        foreach (Node node in new[] { nodes.Right, nodes.Left })
+        {
+            Expect(node, 0, "", "drbdadm", "adjust", "r0");
+            Assert.Contains("4000;", node.Run("drbdsetup", "show", "r0").Output, StringComparison.Ordinal);
+            Assert.Equal("Connected", node.Status().Connection);
+        }
+
+        Replace(nodes, "max-buffers", "data-integrity-alg sha1; max-buffers");
+        Expect(nodes.Left, 0, "", "drbdadm", "adjust", "r0");
+        Expect(nodes.Left, 0, "Primary/Unknown\n", "drbdadm", "role", "r0");
+        Expect(nodes.Right, 0, "", "drbdadm", "adjust", "r0");
+
+        // Whoever met the other's old options in between has given up.
+        Expect(nodes.Left, 0, "", "drbdadm", "adjust", "r0");
         Expect(nodes.Right, 0, "", "drbdadm", "adjust", "r0");
         nodes.WaitInSync();
-        Assert.Contains("4000;", nodes.Right.Run("drbdsetup", "show", "r0").Output, StringComparison.Ordinal);
+        Expect(nodes.Left, 0, "Primary/Secondary\n", "drbdadm", "role", "r0");
+
+        Replace(nodes, "al-extents 1237", "al-extents 3389");
         ToolResult refused = nodes.Left.Run("drbdadm", "adjust", "r0");
         Assert.Equal(1, refused.ExitCode);
-        Assert.Contains("net max-buffers: default -> 4000", refused.Error, StringComparison.Ordinal);
-        Expect(nodes.Left, 0, "Primary/Secondary\n", "drbdadm", "role", "r0");
+        Assert.Contains("al-extents: 1237 -> 3389", refused.Error, StringComparison.Ordinal);
         Expect(nodes.Left, 0, "", "drbdadm", "secondary", "r0");
         Expect(nodes.Left, 0, "", "drbdadm", "adjust", "r0");
         nodes.WaitInSync();
         Expect(nodes.Left, 0, "", "drbdadm", "-v", "adjust", "all");
     }
+
+    private static void Replace(TwoNodes nodes, string what, string by) => File.WriteAllText(
+        nodes.ConfigurationPath,
+        File.ReadAllText(nodes.ConfigurationPath).Replace(what, by, StringComparison.Ordinal));
 
     [Fact]
     public void A_configuration_may_come_from_standard_input()

@@ -54,6 +54,11 @@ public sealed record DiskOptions
     /// <summary>rs-discard-granularity in bytes; 0 = off.</summary>
     public int ResyncDiscardGranularityBytes { get; init; }
     public bool DiscardZeroesIfAligned { get; init; } = true;
+
+    /// <summary>The same in what is settled when a disk is attached.</summary>
+    public bool AttachesLike(DiskOptions other) =>
+        (SizeSectors, ActivityLogUpdates, ActivityLogExtents)
+        == (other.SizeSectors, other.ActivityLogUpdates, other.ActivityLogExtents);
 }
 
 /// <summary>The resync controller's settings; exchanged at every handshake, the peer's replace ours.</summary>
@@ -117,6 +122,17 @@ public sealed record NetOptions
     public int CongestionFillSectors { get; init; }
     public int CongestionExtents { get; init; } = 1237;
     public bool UseRunLengthEncoding { get; init; } = true;
+
+    /// <summary>The same in what is agreed on with the peer, or given to the streams, when nodes connect.</summary>
+    public bool ConnectsLike(NetOptions other) =>
+        (Protocol, MinVersion, MaxVersion, AllowTwoPrimaries, UseRunLengthEncoding)
+        == (other.Protocol, other.MinVersion, other.MaxVersion, other.AllowTwoPrimaries, other.UseRunLengthEncoding)
+        && (AuthAlgorithm, SharedSecret, IntegrityAlgorithm, VerifyAlgorithm, ChecksumAlgorithm)
+        == (other.AuthAlgorithm, other.SharedSecret, other.IntegrityAlgorithm, other.VerifyAlgorithm,
+            other.ChecksumAlgorithm)
+        && (AfterSplitBrain0Primaries, AfterSplitBrain1Primary, AfterSplitBrain2Primaries)
+        == (other.AfterSplitBrain0Primaries, other.AfterSplitBrain1Primary, other.AfterSplitBrain2Primaries)
+        && (SendBufferBytes, ReceiveBufferBytes) == (other.SendBufferBytes, other.ReceiveBufferBytes);
 }
 
 /// <summary>after-sb-0pri, -1pri and -2pri policies with their numbers on the wire.</summary>

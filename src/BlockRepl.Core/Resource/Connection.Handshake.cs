@@ -27,6 +27,7 @@ internal sealed partial class Connection
         _phase = Phase.Connecting;
         _resumeAtNs = long.MaxValue;
         AgreedVersion = CommandCatalogue.MaxVersion;
+        _loop = new ConnectLoop(Net);
         _loop.Start(_core.NowNs, this);
     }
 

@@ -115,7 +115,6 @@ internal sealed partial class Connection : IConnectHost
         }
 
         _standAloneWanted = false;
-        _loop = new ConnectLoop(Net);
         ChangeAll(ConnectionState.Unconnected);
         Pause(0);
     }

@@ -34,6 +34,26 @@ internal sealed partial class Volume
         SendState();
     }
 
+    /// <summary>New settings for resyncs count at once, on the peer too.</summary>
+    public void ReplaceOptions(Core.Options.VolumeOptions options)
+    {
+        bool resync = options.Disk.Resync != Options.Disk.Resync;
+        Options = options;
+        if (Layout is null)
+        {
+            LimitSectors = options.Disk.SizeSectors;
+        }
+
+        if (resync)
+        {
+            ResyncSettings = options.Disk.Resync;
+            if (IsConnected(State))
+            {
+                SendSyncParameters();
+            }
+        }
+    }
+
     public void SendSyncParameters()
     {
         Core.Options.ResyncOptions s = ResyncSettings;

@@ -25,7 +25,7 @@ internal sealed partial class Volume
         LimitSectors = options.Disk.SizeSectors;
     }
 
-    public VolumeOptions Options { get; }
+    public VolumeOptions Options { get; private set; }
 
     public int Number => Options.Number;
 

@@ -36,7 +36,7 @@ internal sealed class DeviceResource : IRunningResource
     private static readonly DeviceHolder Unseen = new("open in a process that cannot be seen from here", true);
 
     private readonly IRunningResource _inner;
-    private readonly ResourceConfiguration _configuration;
+    private volatile ResourceConfiguration _configuration;
     private readonly DeviceSetup _setup;
     private readonly ILogger _logger;
 
@@ -80,8 +80,11 @@ internal sealed class DeviceResource : IRunningResource
 
     private sealed record HeldDevice(ShownDevice Shown, DeviceHolder Holder);
 
-    public void Adopt(ResourceConfiguration configuration, GlobalSettings global) =>
+    public void Adopt(ResourceConfiguration configuration, GlobalSettings global)
+    {
+        _configuration = configuration;
         _inner.Adopt(configuration, global);
+    }
 
     public Task<CommandResult> AttachAsync(int volume) => _inner.AttachAsync(volume);
 

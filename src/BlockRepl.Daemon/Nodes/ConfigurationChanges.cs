@@ -5,8 +5,20 @@ namespace BlockRepl.Daemon.Nodes;
 
 /// <summary>One thing that is different in a resource's new configuration.</summary>
 /// <param name="What">Such as <c>net max-buffers: 2048 -> 36864</c>.</param>
-/// <param name="IsLive">It can change under a running resource; else the resource has to start anew.</param>
-internal readonly record struct ConfigurationChange(string What, bool IsLive);
+internal readonly record struct ConfigurationChange(string What, ChangeKind Kind);
+
+/// <summary>Whom a change concerns.</summary>
+internal enum ChangeKind
+{
+    /// <summary>The daemon: it changes under whatever runs.</summary>
+    Daemon,
+
+    /// <summary>The core, which says under what conditions.</summary>
+    Options,
+
+    /// <summary>Where disks and peer are, and which volumes there are: the resource has to start anew.</summary>
+    Place,
+}
 
 /// <summary>What is different between the configuration that a resource runs with and the one in the files.</summary>
 internal static class ConfigurationChanges
@@ -33,12 +45,12 @@ internal static class ConfigurationChanges
 
         if (!running.Handlers.OrderBy(handler => handler.Key).SequenceEqual(now.Handlers.OrderBy(h => h.Key)))
         {
-            changes.Add(new ConfigurationChange("handlers", IsLive: true));
+            changes.Add(new ConfigurationChange("handlers", ChangeKind.Daemon));
         }
 
         if (!running.StartupTexts.SequenceEqual(now.StartupTexts))
         {
-            changes.Add(new ConfigurationChange("startup", IsLive: true));
+            changes.Add(new ConfigurationChange("startup", ChangeKind.Daemon));
         }
 
         return changes;
@@ -52,7 +64,7 @@ internal static class ConfigurationChanges
         VolumeConfiguration? after = now.Volumes.FirstOrDefault(volume => volume.Number == number);
         if (before is null || after is null)
         {
-            changes.Add(new ConfigurationChange($"{name}: {(before is null ? "new" : "gone")}", IsLive: false));
+            changes.Add(new ConfigurationChange($"{name}: {(before is null ? "new" : "gone")}", ChangeKind.Place));
             return;
         }
 
@@ -70,11 +82,13 @@ internal static class ConfigurationChanges
     private static DiskOptions Disk(ResourceConfiguration resource, int volume) =>
         resource.Options.Volumes.First(known => known.Number == volume).Disk;
 
-    private static void Add(List<ConfigurationChange> changes, string what, string before, string after)
+    private static void Add(
+        List<ConfigurationChange> changes, string what, string before, string after,
+        ChangeKind kind = ChangeKind.Place)
     {
         if (before != after)
         {
-            changes.Add(new ConfigurationChange($"{what}: {before} -> {after}", IsLive: false));
+            changes.Add(new ConfigurationChange($"{what}: {before} -> {after}", kind));
         }
     }
 
@@ -85,7 +99,7 @@ internal static class ConfigurationChanges
     {
         foreach (string name in before.Concat(after).Select(option => option.Name).Distinct())
         {
-            Add(changes, $"{section} {name}", Value(before, name), Value(after, name));
+            Add(changes, $"{section} {name}", Value(before, name), Value(after, name), ChangeKind.Options);
         }
     }
 

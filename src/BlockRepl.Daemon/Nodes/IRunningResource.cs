@@ -12,7 +12,7 @@ internal interface IRunningResource : IDisposable
     /// <summary>The status changed other than in a counter; on any thread.</summary>
     event Action<IReadOnlyList<VolumeStatus>>? StatusChanged;
 
-    /// <summary>Handlers and global settings are these from now on.</summary>
+    /// <summary>What is not the core's is this from now on: handlers, startup, global settings.</summary>
     void Adopt(ResourceConfiguration configuration, GlobalSettings global);
 
     Task<CommandResult> AttachAsync(int volume);

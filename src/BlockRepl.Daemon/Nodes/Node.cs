@@ -98,7 +98,7 @@ internal sealed class Node(
     }
 
     /// <summary>
-    /// A running resource has this configuration from now on, which differs only in what does not touch its core.
+    /// A running resource has this configuration from now on; what is new in it for the core the core has been told.
     /// </summary>
     public void Adopt(UpResource resource, ResourceConfiguration configuration, GlobalSettings global)
     {

@@ -2,13 +2,15 @@ using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
 using BlockRepl.Configuration;
 using BlockRepl.Core;
+using BlockRepl.Core.Options;
 using BlockRepl.Core.State;
 
 namespace BlockRepl.Daemon.Nodes;
 
 /// <summary>
-/// compare and reload: what is different in the files, and to run with it. A running core keeps its options; so a
-/// Secondary starts anew with the new ones, which costs its peer a short disconnection, and a Primary refuses.
+/// compare and reload: what is different in the files, and to run with it. Options are given to the running core; those
+/// that nodes agree on cost it its connection for a moment. Where disks and peer are, and what is settled by attaching,
+/// it keeps: for that a Secondary starts anew, and a Primary refuses.
 /// </summary>
 internal sealed class ReloadCommands(Node node)
 {
@@ -47,16 +49,27 @@ internal sealed class ReloadCommands(Node node)
     {
         ResourceConfiguration now = Read(request, resource, out GlobalSettings global);
         IReadOnlyList<ConfigurationChange> changes = ConfigurationChanges.Between(resource.Configuration, now);
-        if (changes.All(change => change.IsLive))
+        if (!changes.Any(change => change.Kind == ChangeKind.Place))
         {
-            node.Adopt(resource, now, global);
-            return;
+            CommandResult set = changes.Any(change => change.Kind == ChangeKind.Options)
+                ? await SetOptionsAsync(resource.Running, now.Options)
+                : CommandResult.Success;
+            if (set.Code != ErrorNumber.DiskConfigured)
+            {
+                if (reply.Note(request.CalledAs ?? resource.Name, set))
+                {
+                    node.Adopt(resource, now, global);
+                }
+
+                return;
+            }
         }
 
         IReadOnlyList<VolumeStatus> status = await Limits.WithinAsync(resource.Running.GetStatusAsync());
         if (WhyNotNow(resource.Name, status) is { } obstacle)
         {
-            string what = string.Join("; ", changes.Where(change => !change.IsLive).Select(change => change.What));
+            string what = string.Join(
+                "; ", changes.Where(change => change.Kind != ChangeKind.Daemon).Select(change => change.What));
             reply.Fail(
                 ExitCodes.Refused,
                 ExitCodes.Describe(
@@ -77,6 +90,27 @@ internal sealed class ReloadCommands(Node node)
             anew,
             volume => status.Any(s => s.Volume == volume.Number && s.Disk != DiskState.Diskless),
             connect: status.Any(s => s.Connection != ConnectionState.StandAlone), reply);
+    }
+
+    /// <summary>Over a new connection, if the nodes have to agree on them.</summary>
+    private static async Task<CommandResult> SetOptionsAsync(IRunningResource resource, ResourceOptions options)
+    {
+        Task<CommandResult> Execute(AdminCommand command) => Limits.WithinAsync(resource.ExecuteAsync(command));
+        CommandResult set = await Execute(new AdminCommand.SetOptions(options));
+        if (set.Code != ErrorNumber.NetConfigured)
+        {
+            return set;
+        }
+
+        CommandResult parted = await Execute(new AdminCommand.Disconnect(Force: false));
+        if (!parted.Succeeded)
+        {
+            return parted;
+        }
+
+        set = await Execute(new AdminCommand.SetOptions(options));
+        CommandResult connected = await Execute(new AdminCommand.Connect(DiscardMyData: false, Tentative: false));
+        return set.Succeeded ? connected : set;
     }
 
     /// <summary>Not null: why a resource may not start anew now, and what to do.</summary>
