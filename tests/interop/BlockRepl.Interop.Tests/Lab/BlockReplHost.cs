@@ -65,7 +65,9 @@ internal sealed class BlockReplHost : Host, IDisposable
     public override Generations Generations(int volume = 0) =>
         Interop.Tests.Generations.Parse(Node.Command("get-gi", $"r0/{volume}"));
 
-    public override ToolResult Try(string command, params string[] options) => Node.Try([command, .. options, "r0"]);
+    public override ToolResult Try(string command, params string[] options) => command == "adjust"
+        ? Node.Run("drbdadm", "adjust", "r0") // drbdadm's alone
+        : Node.Try([command, .. options, "r0"]);
 
     public override Load StartLoad(LoadShape shape, int seed, int volume = 0) =>
         new NbdLoad(Node.NbdSocket, $"r0/{volume}", shape, seed);
@@ -89,9 +91,12 @@ internal sealed class BlockReplHost : Host, IDisposable
             Node.Stop();
         }
 
-        File.WriteAllText(_location.ConfigPath, configuration);
+        WriteConfiguration(configuration);
         Node.Start();
     }
+
+    public override void WriteConfiguration(string configuration) =>
+        File.WriteAllText(_location.ConfigPath, configuration);
 
     public override void Clear()
     {

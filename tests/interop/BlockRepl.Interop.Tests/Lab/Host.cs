@@ -60,6 +60,9 @@ internal abstract class Host(Disks disks, string handlerRecord)
     /// <summary>Takes another configuration; the resource must be down.</summary>
     public abstract void Configure(string configuration);
 
+    /// <summary>Has another configuration on its disk; what runs does not know of it.</summary>
+    public abstract void WriteConfiguration(string configuration);
+
     /// <summary>Forgets resource and data: all disks are zero, nothing is configured.</summary>
     public abstract void Clear();
 

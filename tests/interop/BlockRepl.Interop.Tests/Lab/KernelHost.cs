@@ -51,7 +51,9 @@ internal sealed class KernelHost(string name, Guest guest, Disks disks, string h
         Configure(_configuration);
     }
 
-    public override void Configure(string configuration)
+    public override void Configure(string configuration) => WriteConfiguration(configuration);
+
+    public override void WriteConfiguration(string configuration)
     {
         _configuration = configuration;
         guest.Run($"cat >/etc/drbd.conf <<'EOF'\n{configuration}\nEOF").OrThrow();

@@ -298,6 +298,17 @@ internal sealed class Scenario : IDisposable
         WaitConnected();
     }
 
+    /// <summary>Another configuration for what runs; the kernel's node is the first to know of it.</summary>
+    public void Adjust(Func<Configuration, Configuration> change)
+    {
+        Configuration = change(Configuration);
+        foreach (Host host in (Host[])[Kernel, BlockRepl])
+        {
+            host.WriteConfiguration(Configuration.Text(BlockRepl, Kernel));
+            host.Do("adjust");
+        }
+    }
+
     /// <summary>
     /// Reads the record and begins another if it is large. The nodes are apart meanwhile, because a record can be read
     /// from the start of a connection only.

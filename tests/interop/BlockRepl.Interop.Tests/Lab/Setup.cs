@@ -68,6 +68,11 @@ internal sealed record Configuration
     public static string RecordHandlers(params string[] handlers) =>
         "handlers { " + string.Concat(handlers.Select(h => $"{h} \"echo {h} >>{HandlerRecord}\"; ")) + "}";
 
+    /// <summary>As <see cref="RecordHandlers"/>, for fence-peer, which answers, and unfence-peer.</summary>
+    public static string RecordFencing(int answer) =>
+        $"handlers {{ fence-peer \"echo fence-peer >>{HandlerRecord}; exit {answer}\"; "
+        + $"unfence-peer \"echo unfence-peer >>{HandlerRecord}\"; }}";
+
     /// <summary>The same text for both nodes.</summary>
     public string Text(Host blockRepl, Host kernel) =>
         $$"""

@@ -73,4 +73,55 @@ public sealed class LocalDiskScripts(Laboratory laboratory)
             s.MustBeEqual();
         });
     }
+
+    [Theory]
+    [InlineData(Side.BlockRepl)]
+    [InlineData(Side.Kernel)]
+    public void Who_takes_the_place_of_a_dead_Primary_has_it_fenced_first(Side primary) =>
+        Scenario.Play(laboratory, primary, WithFencing, s =>
+        {
+            s.CreateInSync();
+            s.Write();
+            s.Primary.PowerOff();
+            s.WaitApart();
+            s.TakeOver();
+            s.Write();
+            s.Secondary.PowerOn();
+            s.Secondary.Up();
+            s.MustBeEqual();
+            MustHaveFencedAndUnfenced(s.Primary);
+        });
+
+    /// <summary>With fencing it takes its disk only for consistent then: the peer could have newer data.</summary>
+    [Theory]
+    [InlineData(Side.BlockRepl)]
+    [InlineData(Side.Kernel)]
+    public void Who_comes_back_alone_has_its_peer_fenced_before_it_is_Primary(Side primary) =>
+        Scenario.Play(laboratory, primary, WithFencing, s =>
+        {
+            s.CreateInSync();
+            s.Write();
+            s.Primary.PowerOff();
+            s.Secondary.PowerOff();
+            s.Secondary.PowerOn();
+            s.Secondary.Up();
+            s.Secondary.WaitFor(h => h.Disk == "Consistent", "the disk");
+            s.TakeOver();
+            Assert.Equal("UpToDate", s.Primary.Status().Disk);
+            s.Write();
+            s.Secondary.PowerOn();
+            s.Secondary.Up();
+            s.MustBeEqual();
+            MustHaveFencedAndUnfenced(s.Primary);
+        });
+
+    private static Configuration WithFencing { get; } = new()
+    {
+        Setup = Setup.Bare, Net = "protocol C; " + Configuration.QuickToNotice, Disk = "fencing resource-only;",
+        Sections = Configuration.RecordFencing(7),
+    };
+
+    private static void MustHaveFencedAndUnfenced(Host host) => Poll.Until(
+        () => host.HandlersCalled() is ["fence-peer", "unfence-peer"], "the handlers", 20,
+        () => string.Join(' ', host.HandlersCalled()));
 }

@@ -44,6 +44,25 @@ public sealed class RoleChangeScripts(Laboratory laboratory)
             s.MustBeEqual();
         });
 
+    /// <summary>Limits change under what runs; what nodes agree on changes with a connection.</summary>
+    [Theory]
+    [MemberData(nameof(Variants.All), MemberType = typeof(Variants))]
+    public void Options_change_under_a_running_Primary(Side primary, Setup setup) =>
+        Scenario.Play(laboratory, primary, new Configuration { Setup = setup }, s =>
+        {
+            s.Allow("P_PROTOCOL_UPDATE");
+            s.CreateInSync();
+            using Load load = s.StartLoadAndSeeIt();
+            s.Adjust(c => c with { Net = "ping-int 7; ko-count 9;", Disk = "c-delay-target 20;" });
+            Assert.All(s.Both, host => Assert.True(host.Status().IsConnected, $"{host.Name}: {host.Status()}"));
+            s.WaitForWrites(load);
+            s.Adjust(c => c with { Net = c.Net + " csums-alg sha1;" });
+            s.WaitConnected();
+            s.WaitForWrites(load);
+            load.MustEndWithoutError();
+            s.MustBeEqual();
+        });
+
     [Theory]
     [MemberData(nameof(Variants.AllTwoShort), MemberType = typeof(Variants))]
     public void After_a_crash_of_the_Primary_the_other_takes_over_with_all_that_was_answered(
