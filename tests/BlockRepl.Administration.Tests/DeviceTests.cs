@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using BlockRepl.Administration.Control;
 using BlockRepl.Core;
 using BlockRepl.Core.State;
@@ -23,6 +24,8 @@ public sealed class DeviceTests : IAsyncDisposable
     }
 
     private string DeviceDirectory => Path.Combine(_directory.FullName, "dev");
+
+    private string SysfsDirectory => Path.Combine(_directory.FullName, "sysfs");
 
     private string RecordPath => Path.Combine(_directory.FullName, "links");
 
@@ -236,8 +239,34 @@ public sealed class DeviceTests : IAsyncDisposable
         Assert.Null(FrontEndChoice.Choose("auto", frontEnds, true, NullLogger.Instance));
     }
 
-    private DeviceSetup Setup() =>
-        new(_frontEnd, new DeviceLinks(DeviceDirectory, RecordPath), Path.Combine(_directory.FullName, "state"));
+    [Fact]
+    public async Task Udev_looks_again_when_the_names_are_there_and_finds_them()
+    {
+        string events = Path.Combine(SysfsDirectory, "r1-0", "uevent");
+        Directory.CreateDirectory(Path.GetDirectoryName(events)!);
+        await UpAndPrimaryAsync();
+        Assert.Equal("change", await File.ReadAllTextAsync(events, TestContext.Current.CancellationToken));
+
+        Assert.Equal(
+            $"BLOCKREPL=1\nSYSTEMD_ALIAS={Link("drbd/by-disk/y")} {Link("drbd/by-res/r1/0")} {Link("drbd1")}\n",
+            await NamesForUdevAsync(_frontEnd.Nodes["r1/0"].Path));
+        Assert.Equal("", await NamesForUdevAsync("/dev/loop0"));
+    }
+
+    private async Task<string> NamesForUdevAsync(string device)
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "udev-names");
+        var start = new ProcessStartInfo("/bin/sh", [program, RecordPath, device]) { RedirectStandardOutput = true };
+        using Process process = Process.Start(start)!;
+        string said = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
+        return said;
+    }
+
+    private DeviceSetup Setup() => new(
+        _frontEnd, new DeviceLinks(DeviceDirectory, RecordPath, SysfsDirectory),
+        Path.Combine(_directory.FullName, "state"));
 
     /// <summary>What is in the device directory: devices without one behind them last.</summary>
     private string[] Entries() =>

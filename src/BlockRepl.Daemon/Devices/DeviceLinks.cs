@@ -10,7 +10,9 @@ namespace BlockRepl.Daemon.Devices;
 /// While a volume has no device drbdN is there all the same, as with DRBD: a block device that nobody serves, so that
 /// opening it fails, and agents that look for it find it.
 /// </summary>
-internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
+/// <param name="sysfsDirectory">Where the kernel lists its block devices.</param>
+internal sealed class DeviceLinks(
+    string deviceDirectory, string recordPath, string sysfsDirectory = "/sys/class/block")
 {
     private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
@@ -68,6 +70,8 @@ internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
                     Create(link, target);
                     made.Add(link);
                 }
+
+                Announce(target);
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException or DeviceNodeException)
             {
@@ -163,6 +167,21 @@ internal sealed class DeviceLinks(string deviceDirectory, string recordPath)
         _made[link] = target;
         WriteRecord();
         File.CreateSymbolicLink(link, target);
+    }
+
+    /// <summary>
+    /// udev saw the device before it had names: now it shall look again (Udev/60-blockrepl.rules). Without udev, or
+    /// where the target is no device of the kernel's, there is nobody to be told.
+    /// </summary>
+    private void Announce(string target)
+    {
+        try
+        {
+            File.WriteAllText(Path.Combine(sysfsDirectory, Path.GetFileName(target), "uevent"), "change");
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 
     /// <summary>Everybody may look at the names, whatever the daemon's umask.</summary>
