@@ -17,6 +17,7 @@ public sealed record NodeLocation
     public const string RunDirectoryVariable = "BLOCKREPL_RUN_DIR";
 
     private const string SharedMemory = "/dev/shm";
+    private const string DrbdStateDirectory = "/var/lib/drbd";
 
     /// <summary>Longest path that fits into a Unix socket's address.</summary>
     public const int LongestSocketPath = 107;
@@ -48,6 +49,13 @@ public sealed record NodeLocation
 
     /// <summary>The links to devices that the daemon has made.</summary>
     public string DeviceLinksPath => Path.Combine(RunDirectory, "device-links");
+
+    /// <summary>
+    /// How large a backing disk was, in DRBD's own file; beside the sockets for a node that has these in a place of its
+    /// own, as several on one machine do.
+    /// </summary>
+    public string LastKnownDiskPath(int minor) => Path.Combine(
+        RunDirectory == DefaultRunDirectory ? DrbdStateDirectory : RunDirectory, $"drbd-minor-{minor}.lkbd");
 
     /// <summary>An option that was given wins over the environment, which wins over the default.</summary>
     /// <param name="environment">Looks up an environment variable.</param>

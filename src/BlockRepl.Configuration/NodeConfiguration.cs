@@ -1,3 +1,4 @@
+using BlockRepl.Configuration.Options;
 using BlockRepl.Core;
 using BlockRepl.Core.MetaData;
 using BlockRepl.Core.Options;
@@ -103,7 +104,18 @@ public sealed record ResourceConfiguration
 /// <param name="Text">Its value as in the file, yes or no for a flag.</param>
 /// <param name="InScale">A number in the option's scale, with the scale's letter; else as the text.</param>
 /// <param name="IsText">Whether it is free text, which is quoted.</param>
-public readonly record struct OptionText(string Name, string Text, string InScale, bool IsText);
+/// <param name="Counts">What a number counts, in words; empty: nothing in particular.</param>
+/// <param name="IsDefault">Whether it would be the same if it was not written.</param>
+public readonly record struct OptionText(
+    string Name, string Text, string InScale, bool IsText, string Counts, bool IsDefault);
+
+/// <summary>All options of a section that drbdsetup shows, as they are where nothing is written.</summary>
+public static class OptionDefaults
+{
+    public static IReadOnlyList<OptionText> Net { get; } = OptionTable.Defaults(OptionSection.Net);
+    public static IReadOnlyList<OptionText> Disk { get; } = OptionTable.Defaults(OptionSection.Disk);
+    public static IReadOnlyList<OptionText> Resource { get; } = OptionTable.Defaults(OptionSection.Options);
+}
 
 /// <summary>Where a volume is on this node.</summary>
 /// <param name="Number">0..65535.</param>

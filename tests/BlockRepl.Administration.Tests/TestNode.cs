@@ -93,13 +93,19 @@ internal sealed class TestNode : IAsyncDisposable
         return (process.ExitCode, await output, await errors);
     }
 
-    public Process StartTool(string program, params string[] arguments)
+    public Process StartTool(string program, params string[] arguments) =>
+        Start(Path.Combine(AppContext.BaseDirectory, program), arguments);
+
+    /// <summary>Starts any program, for whose commands of ours this node is the one that is meant.</summary>
+    public Process Start(string path, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, program), arguments)
+        var start = new ProcessStartInfo(path, arguments)
         {
             RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true,
         };
-        start.Environment["BLOCKREPL_RUN_DIR"] = Location.RunDirectory;
+        start.Environment[NodeLocation.RunDirectoryVariable] = Location.RunDirectory;
+        start.Environment[NodeLocation.ConfigVariable] = Location.ConfigPath;
+        start.Environment[NodeLocation.NodeVariable] = Location.Node;
         return Process.Start(start)!;
     }
 

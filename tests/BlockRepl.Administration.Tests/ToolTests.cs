@@ -28,7 +28,7 @@ public sealed class ToolTests
     {
         await using TestNode node = await TestNode.StartAsync();
         Assert.Equal((0, ""), await Quiet(node, "drbdsetup", "sh-status", "r0"));
-        Assert.Equal(0, (await node.ToolAsync("drbdadm", "check-resize", "r0")).Exit);
+        Assert.Equal(20, (await node.ToolAsync("drbdadm", "check-resize", "r0")).Exit); // it has no disk
         Assert.Equal((0, ""), await Quiet(node, "drbdadm", "new-resource", "r0"));
         Assert.Equal((0, ""), await Quiet(node, "drbdadm", "new-minor", "r0"));
         Assert.Equal((0, "Unconfigured\n"), await Quiet(node, "drbdadm", "role", "r0"));
@@ -151,7 +151,10 @@ public sealed class ToolTests
     }
 
     [Theory]
-    [InlineData("Unknown command 'frob'", "frob", "r0")]
+    [InlineData("Unknown command 'frobnicate'\n", "frobnicate", "r0")]
+    [InlineData("Unknown command 'prmary' Is 'primary' meant?\n", "prmary", "r0")]
+    [InlineData("Unknown command 'wait-conect' Is 'wait-connect' meant?\n", "wait-conect", "r0")]
+    [InlineData("BlockRepl has no DRBD Proxy", "proxy-up", "r0")]
     [InlineData("'r9' not defined in your config (for this host).", "role", "r9")]
     [InlineData("'r0/7' not defined in your config (for this host).", "role", "r0/7")]
     [InlineData("unrecognized option '--frob'", "primary", "--frob", "r0")]
@@ -200,6 +203,20 @@ public sealed class ToolTests
         await node.Time.TimerMade.Task;
         node.Time.Advance(TimeSpan.FromSeconds(5));
         Assert.Equal(5, (await wait).Exit);
+    }
+
+    [Fact]
+    public async Task Who_sits_at_a_terminal_can_end_the_wait_at_boot()
+    {
+        await using TestNode node = await UpAsync();
+        string drbdadm = Path.Combine(AppContext.BaseDirectory, "drbdadm");
+        using Process wait = node.Start("/usr/bin/script", "-qefc", $"'{drbdadm}' wait-con-int", "/dev/null");
+        await wait.StandardInput.WriteAsync("no\nyes\n");
+        await wait.StandardInput.FlushAsync(TestContext.Current.CancellationToken);
+        string said = await wait.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await wait.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(wait.ExitCode == 0, said);
+        Assert.DoesNotContain("terminated with exit code", said);
     }
 
     [Fact]

@@ -26,6 +26,9 @@ public sealed record ControlRequest
 
     public bool Force { get; init; }
 
+    /// <summary>show: also options that are not configured.</summary>
+    public bool ShowDefaults { get; init; }
+
     public bool DiscardMyData { get; init; }
 
     public bool Tentative { get; init; }

@@ -93,6 +93,8 @@ internal sealed record AdmCommand(
         new("sh-lr-of", AdmScope.Resources, AdmGroup.Shell),
         new("sh-b-pri", AdmScope.Volumes, AdmGroup.Shell),
         new("sh-status", AdmScope.None, AdmGroup.Shell),
+        new("proxy-up", AdmScope.Resources, AdmGroup.Shell),
+        new("proxy-down", AdmScope.Resources, AdmGroup.Shell),
         new("new-resource", AdmScope.Resources, AdmGroup.Shell),
         .. Enum.GetValues<Core.HandlerKind>().Select(
             handler => new AdmCommand(handler.Name(), AdmScope.Volumes, AdmGroup.Handler)),
@@ -100,6 +102,7 @@ internal sealed record AdmCommand(
         new("new-minor", AdmScope.Volumes, AdmGroup.Expert),
         OfSetup("suspend-io", AdmScope.Volumes) with { Group = AdmGroup.Expert },
         OfSetup("resume-io", AdmScope.Volumes) with { Group = AdmGroup.Expert },
+        new("set-gi", AdmScope.Volumes, AdmGroup.Expert, Force),
         OfSetup("new-current-uuid", AdmScope.Volumes) with { Group = AdmGroup.Expert },
         new("check-resize", AdmScope.Volumes, AdmGroup.Expert),
     ];

@@ -35,12 +35,14 @@ internal sealed record AdmOptions
         ToolWords given = ToolWords.Parse(
             arguments, [.. General, .. command?.Options ?? []], passOn: command?.PassesOn ?? name is not null,
             passOnBehindDashes: true);
+        int at = Math.Max(0, given.Words.ToList().IndexOf(name ?? ""));
         return new AdmOptions
         {
-            Command = given.Words.Count > 0 ? given.Words[0] : null,
-            Targets = [.. given.Words.Skip(1)],
+            Command = given.Words.Count > 0 ? given.Words[at] : null,
+            Targets = [.. given.Words.Skip(at + 1)],
             PassedOn =
             [
+                .. given.Words.Take(at),
                 .. given.Options.Where(option => General.All(known => known.Name != option.Name))
                     .Select(option => option.ToString()),
                 .. given.Options.Where(option => option.Name == "setup-option").Select(option => option.Value!),
@@ -60,13 +62,19 @@ internal sealed record AdmOptions
         option => $"  --{option.Name}{(option.TakesValue ? "=..." : "")}, -{option.Letter}"
             + $"{(option.TakesValue ? " ..." : "")}\n"));
 
-    /// <summary>The first word that is neither an option nor a general option's value.</summary>
+    /// <summary>
+    /// The first word that is neither an option nor a general option's value; behind "--" the first that is a command,
+    /// because words may be passed on there.
+    /// </summary>
     private static string? FindCommand(IReadOnlyList<string> arguments)
     {
         try
         {
-            return ToolWords.Parse(arguments, General, passOn: true, passOnBehindDashes: true)
-                .Words.FirstOrDefault(word => word.Length > 0);
+            string[] words =
+                [.. ToolWords.Parse(arguments, General, passOn: true, passOnBehindDashes: true).Words.Where(
+                    word => word.Length > 0)];
+            return (arguments.Contains("--") ? words.FirstOrDefault(word => AdmCommand.Find(word) is not null) : null)
+                ?? words.FirstOrDefault();
         }
         catch (ToolUsageException)
         {

@@ -10,6 +10,7 @@ namespace BlockRepl.Administration.Tools;
 internal sealed partial class DrbdAdm
 {
     private const int PromotionTries = 5;
+    private static readonly TimeSpan PromptAfter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PromotionPause = TimeSpan.FromSeconds(1);
 
     /// <summary>Target by target; the highest code counts, one of 20 or more ends the run.</summary>
@@ -54,7 +55,7 @@ internal sealed partial class DrbdAdm
         Show(resource, command);
         if (_options.DryRun)
         {
-            return command.Otherwise is { } other
+            return (command.Next ?? command.Otherwise) is { } other
                 ? await RunAsync(resource, other, cancellation)
                 : ExitCodes.Success;
         }
@@ -68,9 +69,9 @@ internal sealed partial class DrbdAdm
             return await RunAsync(resource, fallback, cancellation);
         }
 
-        if (command.IsQuiet)
+        if (command.Next is { } next && code == ExitCodes.Success)
         {
-            return ExitCodes.Success;
+            return await RunAsync(resource, next, cancellation);
         }
 
         errors.Release();
@@ -223,13 +224,55 @@ internal sealed partial class DrbdAdm
         status.Volumes.FirstOrDefault(volume => volume.Resource == resource.Name)
             is null or { Connection: "StandAlone" };
 
-    /// <summary>wait-con-int: waits for all resources at once, at most as long as startup says; then the boot goes
-    /// on.</summary>
+    /// <summary>wait-con-int: waits for all resources at once, at most as long as startup says or until somebody at a
+    /// terminal has enough of it; then the boot goes on.</summary>
     private async Task<int> WaitForAllAsync(IReadOnlyList<AdmTarget> targets, CancellationToken cancellation)
     {
-        await Task.WhenAll(targets.SelectMany(target => target.Volumes.Select(
-            volume => RunAsync(target.Resource, Wait("wait-connect", target.Resource, volume), cancellation))));
+        bool canAsk = host.HasTerminal && !_options.DryRun;
+        Task<string?>? typed = canAsk ? host.ReadLineAsync() : null;
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        Task waits = Task.WhenAll(targets.SelectMany(target => target.Volumes.Select(
+            volume => RunAsync(target.Resource, Wait("wait-connect", target.Resource, volume), ending.Token))));
+        if (typed is not null && await IsGivenUpAsync(waits, typed, cancellation))
+        {
+            await ending.CancelAsync();
+        }
+
+        try
+        {
+            await waits;
+        }
+        catch (Exception) when (ending.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            // as wished
+        }
+
         return ExitCodes.Success;
+    }
+
+    /// <summary>True if a typed yes ends the wait before it ends by itself.</summary>
+    private async Task<bool> IsGivenUpAsync(Task waits, Task<string?> typed, CancellationToken cancellation)
+    {
+        Task prompt = Task.Delay(PromptAfter, cancellation);
+        while (await Task.WhenAny(waits, typed, prompt) is { } first && first != waits)
+        {
+            if (first == prompt)
+            {
+                Terminal.WriteError("\nStill waiting for the other node. To go on without it type 'yes': ");
+                prompt = Task.Delay(Timeout.Infinite, cancellation);
+                continue;
+            }
+
+            string? line = await typed;
+            if (line is null || line.Trim() == "yes")
+            {
+                return line is not null;
+            }
+
+            typed = host.ReadLineAsync();
+        }
+
+        return false;
     }
 
     /// <summary>sh-b-pri: become-primary-on.</summary>

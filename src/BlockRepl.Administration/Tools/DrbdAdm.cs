@@ -1,6 +1,7 @@
 using System.Globalization;
 using BlockRepl.Administration.Control;
 using BlockRepl.Configuration;
+using BlockRepl.Configuration.Syntax;
 using BlockRepl.Core;
 
 namespace BlockRepl.Administration.Tools;
@@ -41,6 +42,12 @@ internal sealed partial class DrbdAdm(IToolHost host, ToolRequest request)
             {
                 Terminal.Write(AdmHelp.For(command) + "\nNo resource names specified\n");
                 return ExitCodes.Usage;
+            }
+
+            if (command.Name is "proxy-up" or "proxy-down")
+            {
+                throw new ToolUsageException(
+                    "BlockRepl has no DRBD Proxy: connect the nodes directly, or through a tunnel of the system");
             }
 
             DrbdConfiguration files = ReadConfiguration();
@@ -109,7 +116,9 @@ internal sealed partial class DrbdAdm(IToolHost host, ToolRequest request)
                 Terminal.WriteError("'drbdadm outdate-peer' is deprecated, use 'drbdadm fence-peer' instead.\n");
                 return AdmCommand.Find("fence-peer")!;
             default:
-                return AdmCommand.Find(name) ?? throw new ToolUsageException($"Unknown command '{name}'");
+                return AdmCommand.Find(name) ?? throw new ToolUsageException(
+                    $"Unknown command '{name}'"
+                    + NearestWord.Question(name, AdmCommand.All.Select(command => command.Name)));
         }
     }
 
@@ -244,7 +253,9 @@ internal sealed partial class DrbdAdm(IToolHost host, ToolRequest request)
                 return [Setup([command.Name, resource.Name, .. _options.PassedOn])];
             case "wait-connect" or "wait-sync":
                 return target.Volumes.Select(volume => Wait(command.Name, resource, volume));
-            case "create-md" or "dump-md" or "wipe-md" or "apply-al":
+            case "set-gi" when target.Volumes.Count > 1:
+                throw new ToolUsageException($"set-gi is for one volume: {resource.Name}/VOLUME, or minor-N");
+            case "create-md" or "dump-md" or "wipe-md" or "apply-al" or "set-gi":
                 return target.Volumes.Select(volume => MetaData(volume, command.Name));
             case "invalidate":
                 return target.Volumes.Select(volume => WithFallback(volume, command.Name, code => code is 10 or 20));
@@ -253,9 +264,11 @@ internal sealed partial class DrbdAdm(IToolHost host, ToolRequest request)
                     volume => WithFallback(volume, command.Name, code => code is not (0 or 5 or 17)));
             case "dstate" or "get-gi" or "show-gi":
                 return target.Volumes.Select(volume => WithFallback(volume, command.Name, code => code != 0));
+            case "resize":
+                return target.Volumes.Select(Resize);
             case "check-resize":
                 return target.Volumes.Select(
-                    volume => Setup(["resize", volume.MinorText, .. _options.PassedOn]) with { IsQuiet = true });
+                    volume => Resize(volume) with { Otherwise = MetaData(volume, command.Name) });
             default:
                 return target.Volumes.Select(
                     volume => Setup([command.Name, volume.MinorText, .. _options.PassedOn]));
@@ -291,6 +304,14 @@ internal sealed partial class DrbdAdm(IToolHost host, ToolRequest request)
 
     private LowLevelCommand Wait(string command, ResourceConfiguration resource, AdmVolume volume) =>
         Setup([command, volume.MinorText, .. OptionWords.OfStartup(resource), .. _options.PassedOn]);
+
+    /// <summary>The new size is remembered: it says where the meta data are if the disk grows while it is
+    /// down.</summary>
+    private LowLevelCommand Resize(AdmVolume volume) =>
+        Setup(["resize", volume.MinorText, .. _options.PassedOn]) with
+        {
+            Next = Setup(["check-resize", volume.MinorText]),
+        };
 
     private LowLevelCommand MetaData(AdmVolume volume, string command) => new(
         "drbdmeta",

@@ -39,6 +39,23 @@ internal sealed partial class DrbdSetup
             command is "connect" or "net-options" ? OptionWords.OfConnection(known) : OptionWords.OfResource(known));
     }
 
+    /// <summary>check-resize: where the internal meta data of an attached volume are.</summary>
+    private async Task<int> RememberSizeAsync(ToolWords given, CancellationToken cancellation)
+    {
+        VolumeReport volume = await FindVolumeAsync(given.Words[0], cancellation);
+        VolumeConfiguration? known = FindConfigured(volume.Resource, given.Words[0]).Volumes
+            .FirstOrDefault(v => v.Number == volume.Volume && volume.Disk != "Diskless");
+        if (known is not null && host.DiskBytes(known.DiskPath) is { } bytes)
+        {
+            string path = location.LastKnownDiskPath(volume.Minor);
+            string? problem = new LastKnownDisk(bytes, known.DiskPath, LastKnownDisk.Read(path)?.DeviceUuid)
+                .Write(path);
+            terminal.WriteError(problem is null ? "" : problem + "\n");
+        }
+
+        return ExitCodes.Success;
+    }
+
     private ResourceConfiguration FindConfigured(string resource, string calledAs)
     {
         NodeConfiguration configuration = SystemConfigurationFiles.Read(location);

@@ -125,7 +125,14 @@ internal sealed partial class DrbdSetup
     private async Task<int> ShowAsync(ToolWords given, CancellationToken cancellation)
     {
         string target = given.Words.Count > 0 ? given.Words[0] : "all";
+        string resource = target.All(char.IsAsciiDigit)
+            ? (await FindVolumeAsync(target, cancellation)).Resource
+            : target;
         return await AskAsync(
-            new ControlRequest { Command = "show", Target = target, CalledAs = target }, cancellation);
+            new ControlRequest
+            {
+                Command = "show", Target = resource, CalledAs = target, ShowDefaults = given.Has("show-defaults"),
+            },
+            cancellation);
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using BlockRepl.Administration.Control;
+using BlockRepl.Configuration.Syntax;
 using BlockRepl.Core;
 
 namespace BlockRepl.Administration.Tools;
@@ -27,7 +28,10 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location, I
 
         if (words.Length == 0 || words[0] is "help" || SetupCommand.Find(words[0]) is not { } command)
         {
-            ShowUsage(words.Length == 0 || words[0] == "help" ? "" : $"\ninvalid command '{words[0]}'\n");
+            ShowUsage(words.Length == 0 || words[0] == "help"
+                ? ""
+                : $"\ninvalid command '{words[0]}'"
+                    + NearestWord.Question(words[0], SetupCommand.All.Select(known => known.Name)) + "\n");
             return ExitCodes.CannotExecute;
         }
 
@@ -93,7 +97,7 @@ internal sealed partial class DrbdSetup(IToolHost host, NodeLocation location, I
             case "disconnect" or "net-options":
                 return OfConnectionAsync(command.Name, given, cancellation);
             case "check-resize":
-                return Task.FromResult(ExitCodes.Success); // sizes are looked up, never remembered
+                return RememberSizeAsync(given, cancellation);
             default:
                 return OfVolumeAsync(command.Name, given, cancellation);
         }

@@ -24,6 +24,16 @@ public interface IToolHost
     /// <exception cref="NeedsOwnProcessException">It is another process's.</exception>
     string ReadInput();
 
+    /// <summary>Whether somebody sits at the other end who can answer.</summary>
+    bool HasTerminal { get; }
+
+    /// <summary>The next line that is typed; null at the end.</summary>
+    /// <exception cref="NeedsOwnProcessException">It is another process's terminal.</exception>
+    Task<string?> ReadLineAsync();
+
+    /// <summary>The size of a block device or file; null if it cannot be opened.</summary>
+    long? DiskBytes(string path);
+
     /// <exception cref="ControlException">No daemon, or no answer.</exception>
     Task<ControlReply> AskAsync(ControlRequest request, CancellationToken cancellation);
 

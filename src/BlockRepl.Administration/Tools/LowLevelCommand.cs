@@ -12,8 +12,8 @@ internal sealed record LowLevelCommand(string Program, IReadOnlyList<string> Arg
     /// <summary>For which exit codes.</summary>
     public Func<int, bool> Fails { get; init; } = code => code != 0;
 
-    /// <summary>A failure of it does not matter.</summary>
-    public bool IsQuiet { get; init; }
+    /// <summary>What follows if this one succeeds.</summary>
+    public LowLevelCommand? Next { get; init; }
 
     private static readonly SearchValues<char> Special = SearchValues.Create(" \t\n\"'\\$`;&|<>()*?[]#~!{}");
 

@@ -6,67 +6,90 @@ using BlockRepl.Core.MetaData;
 namespace BlockRepl.Administration.Tools;
 
 /// <summary>What <c>drbdsetup show</c> prints: what a resource runs with, in the language of drbd.conf.</summary>
-public static class ShowPage
+public sealed class ShowPage
 {
+    private readonly StringBuilder _text = new();
+    private readonly bool _withDefaults;
+
+    private ShowPage(bool withDefaults) => _withDefaults = withDefaults;
+
     /// <param name="isConnecting">A resource that is StandAlone has no connection to show.</param>
     /// <param name="attached">Numbers of the volumes that have a disk.</param>
-    public static string Of(ResourceConfiguration resource, bool isConnecting, IReadOnlySet<int> attached)
+    /// <param name="withDefaults">Also options that are as they are where nothing is written.</param>
+    public static string Of(
+        ResourceConfiguration resource, bool isConnecting, IReadOnlySet<int> attached, bool withDefaults)
     {
-        var text = new StringBuilder($"resource {resource.Name} {{\n");
-        AddOptions(text, 1, "options", resource.OptionTexts);
+        var page = new ShowPage(withDefaults);
+        page.AddResource(resource, isConnecting, attached);
+        return page._text.ToString();
+    }
+
+    private void AddResource(ResourceConfiguration resource, bool isConnecting, IReadOnlySet<int> attached)
+    {
+        _text.Append($"resource {resource.Name} {{\n");
+        AddOptions(1, "options", resource.OptionTexts, OptionDefaults.Resource);
         if (isConnecting)
         {
-            AddOptions(text, 1, "net", resource.NetTexts);
-            text.Append("    _remote_host {\n");
-            Add(text, 2, "address", resource.Peer.ToString());
-            text.Append("    }\n");
+            AddOptions(1, "net", resource.NetTexts, OptionDefaults.Net);
+            _text.Append("    _remote_host {\n");
+            Add(2, "address", resource.Peer.ToString());
+            _text.Append("    }\n");
         }
 
-        text.Append("    _this_host {\n");
+        _text.Append("    _this_host {\n");
         if (isConnecting)
         {
-            Add(text, 2, "address", resource.Own.ToString());
+            Add(2, "address", resource.Own.ToString());
         }
 
         foreach (VolumeConfiguration volume in resource.Volumes)
         {
-            AddVolume(text, volume, attached.Contains(volume.Number));
+            AddVolume(volume, attached.Contains(volume.Number));
         }
 
-        return text.Append("    }\n}\n").ToString();
+        _text.Append("    }\n}\n");
     }
 
-    private static void AddVolume(StringBuilder text, VolumeConfiguration volume, bool isAttached)
+    private void AddVolume(VolumeConfiguration volume, bool isAttached)
     {
-        text.Append(CultureInfo.InvariantCulture, $"        volume {volume.Number} {{\n");
-        Add(text, 3, "device", $"minor {volume.Minor}");
+        _text.Append(CultureInfo.InvariantCulture, $"        volume {volume.Number} {{\n");
+        Add(3, "device", $"minor {volume.Minor}");
         if (isAttached)
         {
-            Add(text, 3, "disk", $"\"{volume.DiskPath}\"");
-            Add(text, 3, "meta-disk", volume.MetaDataKind switch
+            Add(3, "disk", $"\"{volume.DiskPath}\"");
+            Add(3, "meta-disk", volume.MetaDataKind switch
             {
                 MetaDataKind.Internal => "internal",
                 MetaDataKind.FlexibleExternal => $"\"{volume.MetaDiskPath}\"",
                 _ => $"\"{volume.MetaDiskPath}\" [ {volume.MetaDiskIndex} ]",
             });
-            AddOptions(text, 3, "disk", volume.DiskTexts);
+            AddOptions(3, "disk", volume.DiskTexts, OptionDefaults.Disk);
         }
 
-        text.Append("        }\n");
+        _text.Append("        }\n");
     }
 
-    private static void AddOptions(StringBuilder text, int depth, string section, IReadOnlyList<OptionText> options)
+    /// <summary>In the order of the defaults; of an option that is written twice the last counts.</summary>
+    private void AddOptions(
+        int depth, string section, IReadOnlyList<OptionText> given, IReadOnlyList<OptionText> defaults)
     {
-        text.Append(' ', depth * 4).Append(section).Append(" {\n");
-        foreach (OptionText option in options)
+        _text.Append(' ', depth * 4).Append(section).Append(" {\n");
+        foreach (OptionText known in defaults)
         {
-            text.Append(' ', (depth + 1) * 4).Append(option.Name.PadRight(16)).Append('\t')
-                .Append(option.IsText ? $"\"{option.Text}\"" : option.InScale).Append(";\n");
+            OptionText option = given.LastOrDefault(written => written.Name == known.Name, known);
+            if (_withDefaults || !option.IsDefault)
+            {
+                string[] remarks =
+                    [.. new[] { option.Counts, option.IsDefault ? "default" : "" }.Where(words => words.Length > 0)];
+                _text.Append(' ', (depth + 1) * 4).Append(option.Name.PadRight(16)).Append('\t')
+                    .Append(option.IsText ? $"\"{option.Text}\"" : option.InScale).Append(';')
+                    .Append(remarks.Length > 0 ? $" # {string.Join(", ", remarks)}" : "").Append('\n');
+            }
         }
 
-        text.Append(' ', depth * 4).Append("}\n");
+        _text.Append(' ', depth * 4).Append("}\n");
     }
 
-    private static void Add(StringBuilder text, int depth, string name, string value) =>
-        text.Append(' ', depth * 4).Append(name).Append("\t\t\t").Append(value).Append(";\n");
+    private void Add(int depth, string name, string value) =>
+        _text.Append(' ', depth * 4).Append(name).Append("\t\t\t").Append(value).Append(";\n");
 }

@@ -8,7 +8,7 @@ using BlockRepl.Core.State;
 namespace BlockRepl.Cli.Offline;
 
 /// <summary>What each command does to the meta data of one volume.</summary>
-internal sealed class MetaDataActions(Terminal terminal)
+internal sealed partial class MetaDataActions(Terminal terminal)
 {
     private const int NoMetaData = 119;
 
@@ -49,6 +49,7 @@ internal sealed class MetaDataActions(Terminal terminal)
         terminal.Output.WriteLine("Writing meta data...");
         volume.Do(CreateMetaData.Steps(probe.Layout, superBlock));
         terminal.Output.WriteLine("New drbd meta data block successfully created.");
+        RememberSize(volume, superBlock);
         return ExitCodes.Success;
     }
 
@@ -86,9 +87,7 @@ internal sealed class MetaDataActions(Terminal terminal)
         switch (replay.Action)
         {
             case ReplayAction.RefuseVersion83Log:
-                terminal.Errors.WriteLine(
-                    $"{name}: {MetaDataErrors.Describe(MetaDataError.Unclean83Log, volume.Disk, volume.DeviceName)}.");
-                return ExitCodes.CannotExecute;
+                return RefuseVersion83Log(volume, name);
             case ReplayAction.MarkEverything:
                 terminal.Errors.WriteLine(
                     $"{name}: the activity log cannot be read; everything counts as out of sync.");
@@ -198,6 +197,13 @@ internal sealed class MetaDataActions(Terminal terminal)
     {
         volume.Do([CreateMetaData.WriteSuperBlock(layout, superBlock), MetaDataStep.Flush]);
         return ExitCodes.Success;
+    }
+
+    private int RefuseVersion83Log(OfflineVolume volume, string name)
+    {
+        terminal.Errors.WriteLine(
+            $"{name}: {MetaDataErrors.Describe(MetaDataError.Unclean83Log, volume.Disk, volume.DeviceName)}.");
+        return ExitCodes.CannotExecute;
     }
 
     private int Refuse(string name, string reason, int exitCode)

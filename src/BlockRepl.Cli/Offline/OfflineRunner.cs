@@ -31,7 +31,8 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
             int highest = 0;
             foreach ((string name, VolumeConfiguration volume) in Select(configuration, target))
             {
-                highest = Math.Max(highest, RunOn(name, volume, attached.Contains(volume.Minor), readOnly, action));
+                highest = Math.Max(highest, RunOn(
+                    location, name, volume, attached.Contains(volume.Minor), readOnly, action));
                 if (highest >= ExitCodes.CannotExecute)
                 {
                     break;
@@ -57,9 +58,15 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
         NodeLocation location, string name, VolumeConfiguration volume, bool readOnly, VolumeAction action,
         CancellationToken cancellation) =>
         RunOn(
-            name, volume, (await AttachedAsync(location, cancellation)).Contains(volume.Minor), readOnly, action);
+            location, name, volume, await IsAttachedAsync(location, volume, cancellation), readOnly, action);
 
-    private int RunOn(string name, VolumeConfiguration volume, bool attached, bool readOnly, VolumeAction action)
+    public static async Task<bool> IsAttachedAsync(
+        NodeLocation location, VolumeConfiguration volume, CancellationToken cancellation) =>
+        (await AttachedAsync(location, cancellation)).Contains(volume.Minor);
+
+    private int RunOn(
+        NodeLocation location, string name, VolumeConfiguration volume, bool attached, bool readOnly,
+        VolumeAction action)
     {
         if (attached && !readOnly)
         {
@@ -76,7 +83,8 @@ internal sealed class OfflineRunner(Terminal terminal, Func<string, bool, IOffli
 
         try
         {
-            using OfflineVolume opened = OfflineVolume.Open(volume, readOnly, open);
+            using OfflineVolume opened = OfflineVolume.Open(
+                volume, location.LastKnownDiskPath(volume.Minor), readOnly, open);
             return action(opened, name);
         }
         catch (BlockDeviceException error)

@@ -1,3 +1,4 @@
+using BlockRepl.Administration.Tools;
 using BlockRepl.Configuration;
 using BlockRepl.Core.Bitmap;
 using BlockRepl.Core.MetaData;
@@ -9,10 +10,12 @@ namespace BlockRepl.Cli.Offline;
 internal sealed class OfflineVolume : IDisposable
 {
     private readonly IOfflineDisk _device;
+    private readonly string _lastKnown;
 
-    private OfflineVolume(VolumeConfiguration configuration, IOfflineDisk device, BackingDisk disk)
+    private OfflineVolume(VolumeConfiguration configuration, string lastKnown, IOfflineDisk device, BackingDisk disk)
     {
         Configuration = configuration;
+        _lastKnown = lastKnown;
         _device = device;
         Disk = disk;
     }
@@ -25,8 +28,10 @@ internal sealed class OfflineVolume : IDisposable
     public string DeviceName => Configuration.MetaDiskPath;
 
     /// <summary>Opens the meta-data device, and the backing disk for as long as its size takes to read.</summary>
+    /// <param name="lastKnown">The file that remembers how large the disk was.</param>
     /// <exception cref="BlockDeviceException">One of them is not there, in use, or not permitted.</exception>
-    public static OfflineVolume Open(VolumeConfiguration volume, bool readOnly, Func<string, bool, IOfflineDisk> open)
+    public static OfflineVolume Open(
+        VolumeConfiguration volume, string lastKnown, bool readOnly, Func<string, bool, IOfflineDisk> open)
     {
         IOfflineDisk device = open(volume.MetaDiskPath, readOnly);
         try
@@ -47,7 +52,7 @@ internal sealed class OfflineVolume : IDisposable
                 dataFacts.LogicalBlockBytes,
                 dataFacts.CanDiscard,
                 dataFacts.DiscardZeroes);
-            return new OfflineVolume(volume, device, disk);
+            return new OfflineVolume(volume, lastKnown, device, disk);
         }
         catch
         {
@@ -63,6 +68,33 @@ internal sealed class OfflineVolume : IDisposable
         MetaDataError error = SuperBlock.TryDecode(block, Disk, out superBlock, out layout);
         return error == MetaDataError.None ? null : MetaDataErrors.Describe(error, Disk, DeviceName, block) + ".";
     }
+
+    /// <summary>
+    /// Internal meta data where the disk ended when its size was last remembered, before it grew; false: none.
+    /// </summary>
+    public bool TryReadAtFormerEnd(out SuperBlock? superBlock, out MetaDataLayout? layout)
+    {
+        superBlock = null;
+        layout = null;
+        if (Disk.Kind != MetaDataKind.Internal || LastKnownDisk.Read(_lastKnown) is not { } known
+            || known.Bytes >= _device.Facts.SizeBytes)
+        {
+            return false;
+        }
+
+        ulong sectors = (ulong)known.Bytes / 512;
+        BackingDisk former = Disk with { DiskSectors = sectors, MetaDeviceSectors = sectors };
+        return SuperBlock.TryDecode(
+            ReadBlock(MetaDataLayout.FindSuperBlock(former)), former, out superBlock, out layout) == MetaDataError.None
+            && (known.DeviceUuid ?? superBlock!.DeviceUuid) == superBlock!.DeviceUuid;
+    }
+
+    /// <summary>For the time when the disk has grown.</summary>
+    /// <returns>Null, or why it could not be remembered.</returns>
+    public string? RememberSize(SuperBlock superBlock) => Configuration.Minor < 0
+        ? null
+        : new LastKnownDisk((long)Disk.DiskSectors * 512, Configuration.DiskPath, superBlock.DeviceUuid)
+            .Write(_lastKnown);
 
     /// <summary>Looks at what creating meta data would destroy.</summary>
     public ProbeResult Probe(int alStripes, int alStripeSize4k)
@@ -90,6 +122,14 @@ internal sealed class OfflineVolume : IDisposable
     {
         var bytes = new byte[OutOfSyncBitmap.PageBytes];
         _device.Read(layout.BitmapOffset + ((long)page * OutOfSyncBitmap.PageBytes), bytes);
+        return bytes;
+    }
+
+    /// <summary>All pages of the bitmap that the recorded size needs.</summary>
+    public byte[] ReadBitmap(MetaDataLayout layout, SuperBlock superBlock)
+    {
+        var bytes = new byte[MetaDataDump.BitmapBytes(superBlock.SizeSectors)];
+        _device.Read(layout.BitmapOffset, bytes);
         return bytes;
     }
 

@@ -3,6 +3,7 @@ using BlockRepl.Administration;
 using BlockRepl.Administration.Tools;
 using BlockRepl.Cli.Offline;
 using BlockRepl.Configuration;
+using BlockRepl.Configuration.Syntax;
 using BlockRepl.Core.MetaData;
 
 namespace BlockRepl.Cli.Tools;
@@ -11,6 +12,14 @@ namespace BlockRepl.Cli.Tools;
 internal sealed class DrbdMeta(NodeLocation location, Terminal terminal, Func<string, bool, IOfflineDisk> open)
     : IMetaDataTool
 {
+    private const string StandardInput = "/dev/stdin";
+
+    private static readonly string[] Commands =
+    [
+        "create-md", "dump-md", "restore-md FILE", "verify-dump FILE", "apply-al", "wipe-md", "check-resize", "get-gi",
+        "show-gi", "set-gi GI", "dstate", "outdate", "invalidate",
+    ];
+
     private readonly MetaDataActions _actions = new(terminal);
     private readonly OfflineRunner _runner = new(terminal, open);
 
@@ -27,15 +36,19 @@ internal sealed class DrbdMeta(NodeLocation location, Terminal terminal, Func<st
             string command = given.Words[4];
             OfflineRunner.VolumeAction action = Action(command, given);
             VolumeConfiguration volume = Find(given.Words);
-            bool readOnly = command is "dump-md" or "get-gi" or "show-gi" or "dstate";
+            if (command == "check-resize" && await OfflineRunner.IsAttachedAsync(location, volume, cancellation))
+            {
+                return ExitCodes.Success; // they are where they belong
+            }
+
+            bool readOnly = command is "dump-md" or "get-gi" or "show-gi" or "dstate" or "verify-dump";
             return await _runner.RunAsync(location, given.Words[0], volume, readOnly, action, cancellation);
         }
         catch (ToolUsageException error)
         {
             await terminal.Errors.WriteLineAsync(
                 $"drbdmeta: {error.Message}\nUSAGE: drbdmeta [--force] MINOR v08 DEVICE INDEX COMMAND\n"
-                + "INDEX: internal, flexible, or a number; COMMAND: create-md, dump-md, apply-al, wipe-md, get-gi, "
-                + "show-gi, dstate, outdate or invalidate.");
+                + $"INDEX: internal, flexible, or a number; COMMAND: {string.Join(", ", Commands)}.");
             return ExitCodes.CannotExecute;
         }
         catch (ConfigurationException error)
@@ -58,8 +71,19 @@ internal sealed class DrbdMeta(NodeLocation location, Terminal terminal, Func<st
         "dstate" => _actions.DiskState,
         "outdate" => _actions.Outdate,
         "invalidate" => _actions.Invalidate,
-        _ => throw new ToolUsageException($"there is no command '{command}'"),
+        "check-resize" => _actions.CheckResize,
+        "set-gi" when Argument(given) is { } words =>
+            (volume, name) => _actions.SetGi(volume, name, words, given.Has("force")),
+        "restore-md" => (volume, name) => _actions.Restore(
+            volume, name, Argument(given) ?? StandardInput, given.Has("force")),
+        "verify-dump" => (volume, name) => _actions.VerifyDump(volume, name, Argument(given) ?? StandardInput),
+        "set-gi" => throw new ToolUsageException("set-gi needs the identifiers, as get-gi prints them"),
+        _ => throw new ToolUsageException(
+            $"there is no command '{command}'"
+            + NearestWord.Question(command, Commands.Select(known => known.Split(' ')[0]))),
     };
+
+    private static string? Argument(ToolWords given) => given.Words.Count > 5 ? given.Words[5] : null;
 
     /// <summary>The volume that the words describe; which disk external meta data belong to the configuration
     /// knows.</summary>

@@ -2,6 +2,7 @@ using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
 using BlockRepl.Administration.Tools;
 using BlockRepl.Cli.Offline;
+using BlockRepl.Platform.Storage;
 
 namespace BlockRepl.Cli.Tools;
 
@@ -51,6 +52,13 @@ internal sealed class OwnProcess : IToolHost, IToolTerminal
     }
 
     public string ReadInput() => Console.In.ReadToEnd();
+
+    public bool HasTerminal => _terminal.Input is not null && !Console.IsOutputRedirected;
+
+    /// <summary>On a thread of its own: the console's reader knows only to wait.</summary>
+    public Task<string?> ReadLineAsync() => Task.Run(() => _terminal.Input?.ReadLine());
+
+    public long? DiskBytes(string path) => OfflineDevice.SizeOf(path);
 
     public Task<ControlReply> AskAsync(ControlRequest request, CancellationToken cancellation) =>
         ControlClient.AskAsync(Location, request, cancellation);

@@ -65,9 +65,21 @@ internal sealed record OptionDefinition(string Name, OptionKind Kind)
 
     public int LongestText { get; init; } = ConfigurationLimits.QuotedCharacters;
 
+    /// <summary>What counts if it is not given, as drbdsetup shows it; null: it is not shown.</summary>
+    public string? Default { get; init; }
+
+    /// <summary>What a number counts, in words.</summary>
+    public string Counts { get; init; } = "";
+
+    /// <summary>Whether it is shown in quotes.</summary>
+    public bool IsQuoted { get; init; }
+
     /// <summary>The name under which the value is kept, if this is an old name for another option.</summary>
     public string? KeptAs { get; init; }
 
     /// <summary>An old "no-…" form: the flag alone means no.</summary>
     public bool MeansNo { get; init; }
+
+    public OptionText Describe(string text, string inScale) =>
+        new(Name, text, inScale, IsQuoted, Counts, inScale == Default);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Globalization;
 
 namespace BlockRepl.Configuration.Options;
 
@@ -6,6 +7,9 @@ namespace BlockRepl.Configuration.Options;
 internal static class OptionTable
 {
     private const long FourGiPerSecondInKiB = 4194304;
+    private const string Bytes = "bytes";
+    private const string Seconds = "seconds";
+    private const string Tenths = "1/10 seconds";
 
     public static OptionDefinition? Find(OptionSection section, string name) =>
         Sections[(int)section].GetValueOrDefault(name);
@@ -38,63 +42,87 @@ internal static class OptionTable
     public static IEnumerable<string> Names(OptionSection section) =>
         Sections[(int)section].Keys.Order(StringComparer.Ordinal);
 
+    /// <summary>Those that have a default, in DRBD's order.</summary>
+    public static IReadOnlyList<OptionText> Defaults(OptionSection section) =>
+    [
+        .. InOrder(section).Where(option => option.Default is not null)
+            .Select(option => option.Describe(option.Default!, option.Default!)),
+    ];
+
+    private static OptionDefinition[] InOrder(OptionSection section) => section switch
+    {
+        OptionSection.Disk => Disk,
+        OptionSection.Net => Net,
+        _ => Resource,
+    };
+
     private static OptionDefinition Number(
-        string name, long minimum, long maximum, int scale = 1, string unit = "", bool clamps = false) =>
+        string name, long minimum, long maximum, long fallback, string counts = "", bool clamps = false) =>
+        Scaled(name, minimum, maximum, fallback, 1, "") with { Counts = counts, Clamps = clamps };
+
+    private static OptionDefinition Sectors(string name, long minimum, long maximum, long fallback) =>
+        Scaled(name, minimum, maximum, fallback, 512, "s") with { Counts = Bytes };
+
+    private static OptionDefinition Rate(string name, long minimum, long fallback) =>
+        Scaled(name, minimum, FourGiPerSecondInKiB, fallback, 1024, "k") with { Counts = "bytes/second" };
+
+    private static OptionDefinition Scaled(
+        string name, long minimum, long maximum, long fallback, int scale, string unit) =>
         new(name, OptionKind.Number)
         {
-            Minimum = minimum, Maximum = maximum, Scale = scale, Unit = unit, Clamps = clamps,
+            Minimum = minimum, Maximum = maximum, Scale = scale, Unit = unit,
+            Default = string.Create(CultureInfo.InvariantCulture, $"{fallback}{unit}"),
         };
 
-    private static OptionDefinition Sectors(string name, long minimum, long maximum) =>
-        Number(name, minimum, maximum, 512, "s");
-
-    private static OptionDefinition Rate(string name, long minimum) =>
-        Number(name, minimum, FourGiPerSecondInKiB, 1024, "k");
-
-    private static OptionDefinition Flag(string name) => new(name, OptionKind.Boolean);
+    private static OptionDefinition Flag(string name, string fallback) =>
+        new(name, OptionKind.Boolean) { Default = fallback };
 
     private static OptionDefinition NoFlag(string name, string kept) =>
         new(name, OptionKind.Boolean) { KeptAs = kept, MeansNo = true };
 
-    private static OptionDefinition Choice(string name, params string[] choices) =>
-        new(name, OptionKind.Choice) { Choices = choices };
+    private static OptionDefinition Choice(string name, string fallback, params string[] choices) =>
+        new(name, OptionKind.Choice) { Choices = choices, Default = fallback };
 
     private static OptionDefinition Text(string name, int longest = ConfigurationLimits.QuotedCharacters) =>
         new(name, OptionKind.Text) { LongestText = longest };
 
-    private static OptionDefinition Digest(string name) => new(name, OptionKind.Digest);
+    /// <summary>Free text of which there is none by default.</summary>
+    private static OptionDefinition Quoted(OptionDefinition option) => option with { Default = "", IsQuoted = true };
+
+    private static OptionDefinition Digest(string name) => Quoted(new(name, OptionKind.Digest));
 
     private static OptionDefinition Ignored(string name) => new(name, OptionKind.Ignored);
 
     private static readonly OptionDefinition[] Disk =
     [
-        Sectors("size", 0, 2199023255552),
-        Number("max-bio-bvecs", 0, 128, clamps: true),
-        Choice("on-io-error", "pass_on", "call-local-io-error", "detach"),
-        Choice("fencing", "dont-care", "resource-only", "resource-and-stonith"),
-        Flag("disk-barrier"),
-        Flag("disk-flushes"),
-        Flag("disk-drain"),
-        Flag("md-flushes"),
-        Rate("resync-rate", 1),
-        Rate("rate", 1) with { KeptAs = "resync-rate" },
-        Text("resync-after"),
-        Text("after") with { KeptAs = "resync-after" },
-        Number("al-extents", 67, 65534, clamps: true),
-        Flag("al-updates"),
-        Number("c-plan-ahead", 0, 300),
-        Number("c-delay-target", 1, 100),
-        Sectors("c-fill-target", 0, 1048576),
-        Rate("c-max-rate", 250),
-        Rate("c-min-rate", 0),
-        Number("disk-timeout", 0, 6000, clamps: true),
+        Sectors("size", 0, 2199023255552, 0),
+        Number("max-bio-bvecs", 0, 128, 0, clamps: true),
+        Choice("on-io-error", "detach", "pass_on", "call-local-io-error", "detach"),
+        Choice("fencing", "dont-care", "dont-care", "resource-only", "resource-and-stonith"),
+        Flag("disk-barrier", "no"),
+        Flag("disk-flushes", "yes"),
+        Flag("disk-drain", "yes"),
+        Flag("md-flushes", "yes"),
+        Rate("resync-rate", 1, 250),
+        Text("resync-after") with { Default = "-1" },
+        Number("al-extents", 67, 65534, 1237, clamps: true),
+        Flag("al-updates", "yes"),
+        Flag("discard-zeroes-if-aligned", "yes"),
+        Flag("disable-write-same", "no"),
+        Number("c-plan-ahead", 0, 300, 20, Tenths),
+        Number("c-delay-target", 1, 100, 10, Tenths),
+        Sectors("c-fill-target", 0, 1048576, 100),
+        Rate("c-max-rate", 250, 102400),
+        Rate("c-min-rate", 0, 250),
+        Number("disk-timeout", 0, 6000, 0, Tenths, clamps: true),
         Choice(
-            "read-balancing", "prefer-local", "prefer-remote", "round-robin", "least-pending", "when-congested-remote",
-            "32K-striping", "64K-striping", "128K-striping", "256K-striping", "512K-striping", "1M-striping"),
-        Number("rs-discard-granularity", 0, 1048576, clamps: true),
-        Flag("discard-zeroes-if-aligned"),
-        Flag("disable-write-same"),
-        Flag("use-bmbv"),
+            "read-balancing", "prefer-local", "prefer-local", "prefer-remote", "round-robin", "least-pending",
+            "when-congested-remote", "32K-striping", "64K-striping", "128K-striping", "256K-striping", "512K-striping",
+            "1M-striping"),
+        Number("rs-discard-granularity", 0, 1048576, 0, clamps: true),
+        new("use-bmbv", OptionKind.Boolean),
+        Rate("rate", 1, 250) with { KeptAs = "resync-rate", Default = null },
+        Text("after") with { KeptAs = "resync-after" },
         NoFlag("no-disk-barrier", "disk-barrier"),
         NoFlag("no-disk-flushes", "disk-flushes"),
         NoFlag("no-disk-drain", "disk-drain"),
@@ -103,54 +131,54 @@ internal static class OptionTable
 
     private static readonly OptionDefinition[] Net =
     [
-        new("protocol", OptionKind.Protocol),
-        Number("timeout", 1, 600),
-        Number("connect-int", 1, 120),
-        Number("ping-int", 1, 120),
-        Number("ping-timeout", 1, 300, clamps: true),
-        Number("ko-count", 0, 200),
-        Number("max-buffers", 32, 131072),
-        Number("max-epoch-size", 1, 20000),
-        Number("unplug-watermark", 1, 131072, clamps: true),
-        Number("sndbuf-size", 0, 10485760),
-        Number("rcvbuf-size", 0, 10485760),
-        Flag("tcp-cork"),
-        NoFlag("no-tcp-cork", "tcp-cork"),
-        Flag("allow-two-primaries"),
+        new("protocol", OptionKind.Protocol) { Default = "C" },
+        Number("timeout", 1, 600, 60, Tenths),
+        Number("max-epoch-size", 1, 20000, 2048),
+        Number("max-buffers", 32, 131072, 2048),
+        Number("unplug-watermark", 1, 131072, 128, clamps: true),
+        Number("connect-int", 1, 120, 10, Seconds),
+        Number("ping-int", 1, 120, 10, Seconds),
+        Number("sndbuf-size", 0, 10485760, 0, Bytes),
+        Number("rcvbuf-size", 0, 10485760, 0, Bytes),
+        Number("ko-count", 0, 200, 7),
+        Flag("allow-two-primaries", "no"),
         Digest("cram-hmac-alg"),
-        Text("shared-secret", 64),
-        Digest("data-integrity-alg"),
-        Digest("verify-alg"),
-        Digest("csums-alg"),
-        Flag("csums-after-crash-only"),
-        Text("after-sb-0pri"),
+        Quoted(Text("shared-secret", 64)),
+        Text("after-sb-0pri") with { Default = "disconnect" },
         Choice(
-            "after-sb-1pri", "disconnect", "consensus", "discard-secondary", "call-pri-lost-after-sb",
+            "after-sb-1pri", "disconnect", "disconnect", "consensus", "discard-secondary", "call-pri-lost-after-sb",
             "violently-as0p"),
-        Choice("after-sb-2pri", "disconnect", "call-pri-lost-after-sb", "violently-as0p"),
-        Flag("always-asbp"),
-        Choice("rr-conflict", "disconnect", "call-pri-lost", "violently"),
-        Choice("on-congestion", "block", "pull-ahead", "disconnect"),
-        Sectors("congestion-fill", 0, 20971520),
-        Number("congestion-extents", 67, 65534),
-        Flag("use-rle"),
-        Number("socket-check-timeout", 0, 300, clamps: true),
+        Choice("after-sb-2pri", "disconnect", "disconnect", "call-pri-lost-after-sb", "violently-as0p"),
+        Flag("always-asbp", "no"),
+        Choice("rr-conflict", "disconnect", "disconnect", "call-pri-lost", "violently"),
+        Number("ping-timeout", 1, 300, 5, Tenths, clamps: true),
+        Digest("data-integrity-alg"),
+        Flag("tcp-cork", "yes"),
+        Choice("on-congestion", "block", "block", "pull-ahead", "disconnect"),
+        Sectors("congestion-fill", 0, 20971520, 0),
+        Number("congestion-extents", 67, 65534, 1237),
+        Digest("csums-alg"),
+        Flag("csums-after-crash-only", "no"),
+        Digest("verify-alg"),
+        Flag("use-rle", "yes"),
+        Number("socket-check-timeout", 0, 300, 0, clamps: true),
+        NoFlag("no-tcp-cork", "tcp-cork"),
     ];
 
     private static readonly OptionDefinition[] Startup =
     [
-        Number("wfc-timeout", 0, 300000),
-        Number("degr-wfc-timeout", 0, 300000),
-        Number("outdated-wfc-timeout", 0, 300000),
-        Flag("wait-after-sb"),
+        Number("wfc-timeout", 0, 300000, 0),
+        Number("degr-wfc-timeout", 0, 300000, 0),
+        Number("outdated-wfc-timeout", 0, 300000, 0),
+        Flag("wait-after-sb", "no"),
         new("become-primary-on", OptionKind.Words),
         new("stacked-timeouts", OptionKind.Flag),
     ];
 
     private static readonly OptionDefinition[] Resource =
     [
-        Text("cpu-mask", 32),
-        Choice("on-no-data-accessible", "io-error", "suspend-io"),
+        Quoted(Text("cpu-mask", 32)),
+        Choice("on-no-data-accessible", "io-error", "io-error", "suspend-io"),
     ];
 
     private static readonly OptionDefinition[] Handlers =

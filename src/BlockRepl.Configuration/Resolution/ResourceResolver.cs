@@ -68,8 +68,8 @@ internal sealed class ResourceResolver(ConfigurationSyntax syntax, NodeView view
         };
     }
 
-    private static OptionText[] Texts(OptionSet set) => [.. set.Values.Select(value => new OptionText(
-        value.Name, value.Text, value.InScale, value.Definition.Kind is OptionKind.Text or OptionKind.Digest))];
+    private static OptionText[] Texts(OptionSet set) => [.. set.Values.Select(
+        value => OptionTable.Find(set.Section, value.Name)!.Describe(value.Text, value.InScale))];
 
     private OptionSet Evaluate(OptionSet set) => set.Select(value => OptionReader.Evaluate(value, warnings));
 

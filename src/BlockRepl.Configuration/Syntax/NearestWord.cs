@@ -1,12 +1,16 @@
 namespace BlockRepl.Configuration.Syntax;
 
 /// <summary>The known word that a mistyped one probably stands for.</summary>
-internal static class NearestWord
+public static class NearestWord
 {
     /// <summary>Longer words are no slip of the finger but something else.</summary>
     private const int Longest = 40;
 
-    public static string? Find(string word, IEnumerable<string> known)
+    /// <summary>" Is 'known' meant?", or nothing.</summary>
+    public static string Question(string word, IEnumerable<string> known) =>
+        Find(word, known) is { } near ? $" Is '{near}' meant?" : "";
+
+    private static string? Find(string word, IEnumerable<string> known)
     {
         string? best = null;
         int bestDistance = word.Length > Longest ? 0 : Math.Max(2, word.Length / 3) + 1;

@@ -124,13 +124,13 @@ internal abstract class ParserBase(Lexer lexer, ConfigurationSyntax syntax)
             return new ConfigurationException(position, explanation);
         }
 
-        string nearest = NearestWord.Find(word, known) is { } near ? $" Is '{near}' meant?" : "";
         string elsewhere = OptionTable.SectionOf(word) is { } section
             ? $" It is an option of {OptionTable.Title(section)} {{ }}."
             : "";
         return new ConfigurationException(
             position,
-            $"'{Shorten(word)}' is no {what}.{nearest}{elsewhere} Known are: {string.Join(", ", known)}.");
+            $"'{Shorten(word)}' is no {what}.{NearestWord.Question(word, known)}{elsewhere} "
+            + $"Known are: {string.Join(", ", known)}.");
     }
 
     [DoesNotReturn]

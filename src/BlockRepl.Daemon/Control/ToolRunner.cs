@@ -5,6 +5,7 @@ using BlockRepl.Administration;
 using BlockRepl.Administration.Control;
 using BlockRepl.Administration.Tools;
 using BlockRepl.Daemon.Nodes;
+using BlockRepl.Platform.Storage;
 using Microsoft.Extensions.Logging;
 
 namespace BlockRepl.Daemon.Control;
@@ -60,6 +61,12 @@ internal sealed class ToolRunner(Node node, CommandDispatcher dispatcher, TimePr
         public int? Columns => request.Columns;
 
         public string ReadInput() => throw new NeedsOwnProcessException();
+
+        public bool HasTerminal => request.Columns is not null;
+
+        public Task<string?> ReadLineAsync() => throw new NeedsOwnProcessException();
+
+        public long? DiskBytes(string path) => OfflineDevice.SizeOf(path);
 
         public Task<ControlReply> AskAsync(ControlRequest asked, CancellationToken cancellation)
         {

@@ -79,7 +79,7 @@ internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<Co
             case "reload":
                 return _reload.ReloadAsync(request, target);
             case "show":
-                return _status.ShowAsync(target);
+                return _status.ShowAsync(target, request.ShowDefaults);
             case "status":
                 return _status.StatusAsync(target);
             case "role" or "cstate" or "dstate" or "get-gi" or "show-gi":

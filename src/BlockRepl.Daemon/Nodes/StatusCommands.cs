@@ -50,7 +50,7 @@ internal sealed class StatusCommands(Node node)
     }
 
     /// <summary>What resources run with.</summary>
-    public async Task<ControlReply> ShowAsync(Target target)
+    public async Task<ControlReply> ShowAsync(Target target, bool withDefaults)
     {
         var reply = new ReplyBuilder();
         IReadOnlyList<UpResource> resources = target.Resource is null
@@ -62,7 +62,8 @@ internal sealed class StatusCommands(Node node)
             HashSet<int> attached =
                 [.. status.Where(volume => volume.Disk != DiskState.Diskless).Select(volume => volume.Volume)];
             reply.AddOutput(ShowPage.Of(
-                resource.Configuration, status.Any(v => v.Connection != ConnectionState.StandAlone), attached));
+                resource.Configuration, status.Any(v => v.Connection != ConnectionState.StandAlone), attached,
+                withDefaults));
         }
 
         return reply.Build();

@@ -45,6 +45,20 @@ public sealed unsafe class OfflineDevice : IDisposable
         }
     }
 
+    /// <summary>The size of a device or file that others may use; null if it cannot be opened.</summary>
+    public static long? SizeOf(string path)
+    {
+        try
+        {
+            using OfflineDevice device = Open(path, readOnly: true);
+            return device.Facts.SizeBytes;
+        }
+        catch (BlockDeviceException)
+        {
+            return null;
+        }
+    }
+
     /// <exception cref="BlockDeviceException">I/O error or end of the device.</exception>
     public void Read(long byteOffset, Span<byte> data)
     {
