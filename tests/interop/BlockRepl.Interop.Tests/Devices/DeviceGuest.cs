@@ -15,6 +15,7 @@ internal sealed class DeviceGuest : IDisposable
     private const int BuildSeconds = 900;
     private const int BootSeconds = 300;
     private const int SomethingIsMissing = 3;
+    private const int UsualMemoryMiB = 768;
 
     private static readonly Lock Preparing = new();
 
@@ -22,7 +23,7 @@ internal sealed class DeviceGuest : IDisposable
     private readonly Process _machine;
     private int _requests;
 
-    /// <param name="options">QEMU's, for what it has beyond the common.</param>
+    /// <param name="options">QEMU's, for what it has beyond the common, or instead.</param>
     /// <param name="saved">Goes on from there, see <see cref="QemuControl.Save"/>; null: it starts.</param>
     private DeviceGuest(string series, string folder, string files, IEnumerable<string> options, string? saved)
     {
@@ -31,7 +32,8 @@ internal sealed class DeviceGuest : IDisposable
         _folder = folder;
         string[] words =
         [
-            "-accel", "tcg,thread=multi", "-m", "768", "-smp", "2", "-nographic", "-nodefaults", "-no-reboot",
+            "-accel", "tcg,thread=multi", "-m", $"{UsualMemoryMiB}", "-smp", "2",
+            "-nographic", "-nodefaults", "-no-reboot",
             "-kernel", Path.Combine(image, "vmlinuz"), "-initrd", Path.Combine(image, "initrd.gz"),
             "-append",
             $"console={(arm ? "ttyAMA0" : "ttyS0 tsc=unstable no_timer_check")} quiet loglevel=7 panic=-1 "
@@ -61,6 +63,9 @@ internal sealed class DeviceGuest : IDisposable
 
     public bool HasEnded => _machine.HasExited;
 
+    /// <summary>False when it has not answered in time; it is of no more use then.</summary>
+    public bool Answers { get; private set; } = true;
+
     public string Console => File.Exists(ConsolePath) ? File.ReadAllText(ConsolePath) : "";
 
     private string ConsolePath => Path.Combine(_folder, "console.log");
@@ -69,14 +74,14 @@ internal sealed class DeviceGuest : IDisposable
 
     /// <summary>A guest with our programs and empty disks; skips the test without what it needs.</summary>
     /// <param name="series">6.1, 6.12 or 6.12-arm64.</param>
-    /// <param name="disks">
-    /// How many empty disks it has: /dev/vdb, /dev/vdc and so on. With disks our daemon is there too.
-    /// </param>
-    public static DeviceGuest Start(string series, int disks = 0, long diskBytes = 0)
+    /// <param name="what">Which programs, see guest/files.</param>
+    /// <param name="disks">How many empty disks it has: /dev/vdb, /dev/vdc and so on.</param>
+    public static DeviceGuest Start(
+        string series, string what, int disks = 0, long diskBytes = 0, int memoryMiB = UsualMemoryMiB)
     {
-        string files = Prepare(series, disks > 0 ? "daemon" : "tests");
+        string files = Prepare(series, what);
         string folder = Directory.CreateTempSubdirectory("brguest").FullName;
-        var options = new List<string>();
+        var options = new List<string> { "-m", memoryMiB.ToString(CultureInfo.InvariantCulture) };
         for (int i = 0; i < disks; i++)
         {
             string path = Path.Combine(folder, $"disk{i}");
@@ -122,7 +127,7 @@ internal sealed class DeviceGuest : IDisposable
     /// <returns>When it has ended.</returns>
     public DateTime WaitForEnd(int seconds)
     {
-        Poll.Until(() => HasEnded, "the guest's end", seconds, LastLines);
+        Poll.Until(() => HasEnded, "the guest's end", seconds, () => LastLines(30));
         return _machine.ExitTime;
     }
 
@@ -138,6 +143,9 @@ internal sealed class DeviceGuest : IDisposable
         (string output, string end) = Receive("@@" + id + " ", seconds, commands);
         return new GuestResult(commands, int.Parse(end, CultureInfo.InvariantCulture), output.Trim('\n'));
     }
+
+    /// <summary>Of its console, where the kernel complains.</summary>
+    public string LastLines(int count) => string.Join('\n', Console.Split('\n').TakeLast(count));
 
     public string Do(string commands, int seconds = 120) => Run(commands, seconds).OrThrow();
 
@@ -179,13 +187,15 @@ internal sealed class DeviceGuest : IDisposable
             Task<string?> line = _machine.StandardOutput.ReadLineAsync();
             if (left <= TimeSpan.Zero || !line.Wait(left))
             {
-                throw new TimeoutException($"no answer within {seconds} s to: {what}\n{before}{LastLines()}");
+                Answers = false;
+                throw new TimeoutException($"no answer within {seconds} s to: {what}\n{before}{LastLines(30)}");
             }
 
             switch (line.Result?.TrimEnd('\r'))
             {
                 case null:
-                    throw new IOException($"the guest is gone during: {what}\n{before}{LastLines()}");
+                    Answers = false;
+                    throw new IOException($"the guest is gone during: {what}\n{before}{LastLines(30)}");
                 case var text when text.StartsWith(marker, StringComparison.Ordinal):
                     return (before.ToString(), text[marker.Length..]);
                 case var text:
@@ -194,6 +204,4 @@ internal sealed class DeviceGuest : IDisposable
             }
         }
     }
-
-    private string LastLines() => string.Join('\n', Console.Split('\n').TakeLast(30));
 }
