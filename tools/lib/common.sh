@@ -47,6 +47,7 @@ package_of() {
         cpio) echo cpio ;;
         modprobe) echo kmod ;;
         xz) echo xz-utils ;;
+        stress-ng) echo stress-ng ;;
         dpkg-deb) echo dpkg ;;
         debootstrap) echo debootstrap ;;
         file) echo file ;;
