@@ -36,9 +36,9 @@ public sealed class DeviceScripts
 
     [Theory]
     [InlineData("6.1", "nbd", "ours")]
-    [InlineData("6.1", "nbd", "kernel", Traits = ["Time", "Short"])]
+    [InlineData("6.1", "nbd", "kernel")]
     [InlineData("6.12", "nbd", "ours")]
-    [InlineData("6.12", "nbd", "kernel")]
+    [InlineData("6.12", "nbd", "kernel", Traits = ["Time", "Short"])]
     [InlineData("6.12", "ublk", "ours")]
     [InlineData("6.12", "ublk", "kernel", Traits = ["Time", "Short"])]
     public void A_mounted_file_system_outlives_its_daemons(string series, string frontEnd, string peer)
