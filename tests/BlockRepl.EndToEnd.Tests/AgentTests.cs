@@ -4,12 +4,12 @@ using Xunit;
 namespace BlockRepl.EndToEnd.Tests;
 
 /// <summary>
-/// The resource agent ocf:linbit:drbd as Debian ships it, byte for byte, without a cluster around it. Only the helper
-/// that it sources is told that /proc/drbd is there, which nothing in user space can make.
+/// The resource agent ocf:linbit:drbd as Debian ships it, without a cluster around it; with the environment that our
+/// package gives Pacemaker, which tells it that /proc/drbd is there.
 /// </summary>
 public sealed class AgentTests : IDisposable
 {
-    private const string Agents = "/usr/lib/ocf/resource.d/linbit";
+    private const string Agent = "/usr/lib/ocf/resource.d/linbit/drbd";
     private const int NotRunning = 7, RunningPromoted = 8;
 
     /// <summary>A number that nobody else on the machine has: the agent looks into the machine's own /dev.</summary>
@@ -23,9 +23,9 @@ public sealed class AgentTests : IDisposable
     public void The_agent_starts_promotes_demotes_and_stops_a_resource()
     {
         Need.Root("device nodes are made");
-        if (!File.Exists(Path.Combine(Agents, "drbd")))
+        if (!File.Exists(Agent))
         {
-            Assert.Skip($"needs {Agents}/drbd (Debian package drbd-utils)");
+            Assert.Skip($"needs {Agent} (Debian package drbd-utils)");
         }
 
         if (!File.Exists("/dev/fuse"))
@@ -33,7 +33,7 @@ public sealed class AgentTests : IDisposable
             Assert.Skip("needs /dev/fuse: the device is made through it");
         }
 
-        PrepareAgent();
+        PrepareCluster();
         using var nodes = new TwoNodes(new TwoNodesOptions { Minor = Minor, FrontEnd = "fuse" });
         nodes.Left.DeviceDirectory = "/dev";
         foreach (Node node in new[] { nodes.Left, nodes.Right })
@@ -64,13 +64,8 @@ public sealed class AgentTests : IDisposable
         Act(nodes, "stop", 0);
     }
 
-    private void PrepareAgent()
+    private void PrepareCluster()
     {
-        File.Copy(Path.Combine(Agents, "drbd"), Path.Combine(_folder, "drbd"));
-        File.WriteAllText(
-            Path.Combine(_folder, "drbd.shellfuncs.sh"),
-            "test() { [[ \"$*\" = \"-f /proc/drbd\" ]] || builtin test \"$@\"; }\n"
-            + File.ReadAllText(Path.Combine(Agents, "drbd.shellfuncs.sh")));
         File.WriteAllText(Path.Combine(_folder, "ocf-shellfuncs"), ShellFunctions);
         string master = Path.Combine(_folder, "crm_master");
         File.WriteAllText(
@@ -81,6 +76,8 @@ public sealed class AgentTests : IDisposable
 
     private void Act(TwoNodes nodes, string action, int expected, params string[] variables)
     {
+        string environment = Path.Combine(
+            Programs.RepositoryRoot, "src", "BlockRepl.Daemon", "Pacemaker", "agent-environment");
         ToolResult result = Tool.Run("/usr/bin/env", [
             .. nodes.Left.ToolEnvironment, .. variables,
             $"PATH={Programs.Tools}:{_folder}:/usr/sbin:/usr/bin:/sbin:/bin", "OCF_ROOT=/usr/lib/ocf",
@@ -90,7 +87,7 @@ public sealed class AgentTests : IDisposable
             "OCF_RESKEY_CRM_meta_master_max=1", "OCF_RESKEY_CRM_meta_master_node_max=1",
             "OCF_RESKEY_CRM_meta_notify=true", "OCF_RESKEY_CRM_meta_interval=10000",
             "OCF_RESKEY_CRM_meta_timeout=60000", "OCF_RESKEY_crm_feature_set=3.17.4",
-            "bash", Path.Combine(_folder, "drbd"), action]);
+            $"BASH_ENV={environment}", Agent, action]);
         Assert.True(result.ExitCode == expected, $"{action}: {expected} was expected:\n{result.Everything}\n"
             + nodes.Left.LogTail());
     }

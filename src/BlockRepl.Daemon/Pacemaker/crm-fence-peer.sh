@@ -9,7 +9,8 @@
 #
 #   3   the peer's data were inconsistent before
 #   4   the peer lives, and the cluster has the constraint: it cannot become Primary
-#   5   the peer cannot be reached, and nobody shoots nodes here (no STONITH, or fencing resource-only)
+#   5   the peer cannot be reached, and nobody shoots nodes here (no STONITH, or fencing resource-only); or the data
+#       here are only Consistent: then nothing is forbidden, and this node must not be promoted
 #   6   the peer has been promoted: this node's data are outdated
 #   7   the peer was shot, or has left the cluster in order
 #   1   not known; I/O stays frozen with resource-and-stonith, a promotion is refused
@@ -19,6 +20,8 @@
 #
 # Options, with = or as the next word:
 #   --resource, --master-id      the DRBD resource; the cluster's promotable clone of it (default: looked up)
+#   --unreachable-peer-is WORD   outdated: data that are only Consistent count as UpToDate, although a peer that does
+#                                not answer may have newer ones
 #   --timeout SECONDS            for the peer to be shot (90)
 #   --dc-timeout SECONDS         for the cluster to take the constraint (20)
 #   --fencing POLICY             as in the disk section (default: what the resource runs with)
@@ -27,11 +30,12 @@
 #   --quiet                      nothing on standard error; the system's log has it all the same
 # Others of the original are accepted and have no effect.
 set -u
-export LC_ALL=C PATH="/usr/sbin:/sbin:$PATH"
+export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 PROGRAM=${0##*/}
 RESOURCE=${DRBD_RESOURCE:-}
 PEER=${DRBD_PEER:-}
 CLONE=
+UNREACHABLE=unknown
 TIMEOUT=90
 DC_TIMEOUT=20
 FENCING=
@@ -75,6 +79,7 @@ read_options() {
         shift
         case "$name" in
             --master-id) CLONE="$value" ;;
+            --unreachable-peer-is) UNREACHABLE="$value" ;;
             --resource) RESOURCE="$value" ;;
             --timeout) TIMEOUT="$value" ;;
             --dc-timeout) DC_TIMEOUT="$value" ;;
@@ -102,13 +107,20 @@ find_clone() {
     [ -n "$CLONE" ] || end 1 "the cluster does not answer, or has no promotable clone for drbd_resource=$RESOURCE"
 }
 
-constraint() {
-    local value="$SELF"
-    [ "$ATTRIBUTE" = "#uname" ] || value="$(ask crm_attribute --lifetime forever --node "$SELF" -n "$ATTRIBUTE" -G -q)"
+# What only this node has of the attribute.
+own_value() {
+    if [ "$ATTRIBUTE" = "#uname" ]; then
+        echo "$SELF"
+    else
+        ask crm_attribute --lifetime forever --node "$SELF" -n "$ATTRIBUTE" -G -q
+    fi
+}
+
+constraint() { # constraint VALUE
     printf '<rsc_location rsc="%s" id="%s">' "$CLONE" "$ID"
     printf '<rule role="%s" score="-INFINITY" id="%s-rule">' "$ROLE" "$ID"
     printf '<expression attribute="%s" operation="ne" value="%s" id="%s-expr"/></rule></rsc_location>' \
-        "$ATTRIBUTE" "$value" "$ID"
+        "$ATTRIBUTE" "$1" "$ID"
 }
 
 # The node for which a constraint is there already; fails without one.
@@ -118,16 +130,16 @@ owner() {
     grep '<expression' <<<"$known" | attribute value
 }
 
+is_mine() { [ "$(owner)" = "$OWN" ]; }
+
 # Whether the constraint for this node is in the cluster's configuration.
 forbid() {
-    local began=$SECONDS value
-    value="$(constraint | grep -o '<expression.*' | attribute value)"
-    until [ "$(owner)" = "$value" ]; do
+    local began=$SECONDS
+    until is_mine; do
         [ $((SECONDS - began)) -lt "$DC_TIMEOUT" ] || return 1
-        ask cibadmin --create --scope constraints --sync-call --xml-text "$(constraint)" >/dev/null && continue
+        ask cibadmin --create --scope constraints --sync-call --xml-text "$(constraint "$OWN")" >/dev/null && continue
         # It may be there for another node: that one was faster.
-        local other
-        other="$(owner)" && [ "$other" != "$value" ] && return 1
+        owner >/dev/null && ! is_mine && return 1
         sleep 1
     done
 }
@@ -145,12 +157,15 @@ all_are() {
     return $found
 }
 
-# Sets ONLINE and UNCLEAN to what the cluster holds of the peer.
+# Sets STATE to what the cluster holds of the peer: online, down (left in order, or shot), or lost.
 look_at_peer() {
     local line
     line="$(ask crm_mon --one-shot --output-as=xml | grep -F "<node name=\"$PEER\" id=" | head -n 1)"
-    ONLINE="$(attribute online <<<"$line")"
-    UNCLEAN="$(attribute unclean <<<"$line")"
+    case "$(attribute online <<<"$line") $(attribute unclean <<<"$line") $(attribute expected_up <<<"$line")" in
+        true*) STATE=online ;;
+        "false false false") STATE=down ;;
+        *) STATE=lost ;;
+    esac
 }
 
 # The peer's controller answers after the constraint was taken: it is in the same membership, and has it.
@@ -165,21 +180,31 @@ someone_shoots() {
         [ "$(ask crm_attribute --type crm_config --name stonith-enabled --query --quiet --default true)" != false ]
 }
 
+# Whether a peer that does not answer cannot have newer data, or none that anybody waits for.
+data_are_good() {
+    states disk | all_are UpToDate && return
+    [ "$UNREACHABLE" = outdated ] && states disk | all_are UpToDate Consistent
+}
+
 fence() {
     local began=$SECONDS before
     before="$(states pdsk)"
+    OWN="$(own_value)"
+    [ -n "$OWN" ] || end 1 "$SELF has no attribute $ATTRIBUTE"
+    # To shoot the peer does not make the data here any better.
+    data_are_good || is_mine || peer_answers || end 5 "$PEER does not answer, and may have newer data"
     if ! forbid; then
         peer_answers && peer_is_promoted && end 6 "$PEER is the one that may be promoted, and is"
         end 1 "the constraint $ID cannot be placed"
     fi
     while :; do
+        look_at_peer
+        [ "$STATE" != down ] || end 7 "$PEER is down for sure, and forbidden to be promoted"
         if peer_answers; then
             all_are Inconsistent <<<"$before" && end 3 "$PEER is inconsistent, and forbidden to be promoted"
             end 4 "$PEER is forbidden to be promoted"
         fi
-        look_at_peer
-        [ "$ONLINE $UNCLEAN" != "false false" ] || end 7 "$PEER is down for sure, and forbidden to be promoted"
-        someone_shoots || [ "$ONLINE" = true ] || end 5 "$PEER cannot be reached, and nobody shoots it"
+        someone_shoots || [ "$STATE" = online ] || end 5 "$PEER cannot be reached, and nobody shoots it"
         [ $((SECONDS - began)) -lt "$TIMEOUT" ] || end 1 "$PEER was not shot within $TIMEOUT s"
         sleep 1
     done
