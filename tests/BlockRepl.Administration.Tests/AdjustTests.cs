@@ -1,3 +1,4 @@
+using BlockRepl.Administration.Control;
 using BlockRepl.Core;
 using BlockRepl.Core.State;
 using Xunit;
@@ -111,6 +112,39 @@ public sealed class AdjustTests
         Assert.True(before.IsDisposed);
         Assert.Equal((0, "WFConnection\n", ""), await node.ToolAsync("drbdadm", "cstate", "r0"));
         Assert.Equal((0, "UpToDate/DUnknown\n", ""), await node.ToolAsync("drbdadm", "dstate", "r0"));
+    }
+
+    [Fact]
+    public async Task Nobody_finds_a_resource_down_while_it_starts_anew()
+    {
+        await using TestNode node = await ToolTests.UpAsync();
+        var attach = new TaskCompletionSource();
+        node.Resources.AttachAfter = attach.Task;
+        Change(node, "resource r0 {", "resource r0 { disk { al-extents 3389; }");
+        Task<ControlReply> reload = node.AskAsync("reload", "r0");
+        Task<ControlReply> state = node.AskAsync("dstate", "r0");
+        Task<ControlReply> all = node.AskAsync("status", "all");
+        Assert.Equal("UpToDate/DUnknown\nUpToDate/DUnknown\n", (await node.AskAsync("dstate", "r1")).Output);
+        Assert.False(reload.IsCompleted || state.IsCompleted || all.IsCompleted);
+        attach.SetResult();
+        Assert.Equal(0, (await reload).ExitCode);
+        Assert.Equal("UpToDate/DUnknown\n", (await state).Output);
+        Assert.DoesNotContain("Diskless", (await all).Output);
+    }
+
+    [Fact]
+    public async Task A_resource_that_does_not_come_up_anew_is_shown_as_it_is()
+    {
+        await using TestNode node = await ToolTests.UpAsync();
+        var attach = new TaskCompletionSource();
+        node.Resources.AttachAfter = attach.Task;
+        Change(node, "resource r0 {", "resource r0 { disk { al-extents 3389; }");
+        Task<ControlReply> reload = node.AskAsync("reload", "r0");
+        Task<ControlReply> state = node.AskAsync("dstate", "r0");
+        node.Time.Advance(TimeSpan.FromSeconds(5));
+        Assert.Equal("Diskless/DUnknown\n", (await state).Output);
+        attach.SetResult();
+        Assert.Equal(0, (await reload).ExitCode);
     }
 
     [Fact]

@@ -18,10 +18,13 @@ internal sealed class FakeResources(DeviceSetup? devices = null) : IResourceFact
 
     public int Starts { get; private set; }
 
+    /// <summary>What disks wait for before they are attached.</summary>
+    public Task AttachAfter { get; set; } = Task.CompletedTask;
+
     public IRunningResource Start(ResourceConfiguration configuration, GlobalSettings global)
     {
         Starts++;
-        FakeResource resource = All[configuration.Name] = new FakeResource(configuration);
+        FakeResource resource = All[configuration.Name] = new FakeResource(configuration, AttachAfter);
         return devices is null ? resource : new DeviceResource(resource, configuration, devices, NullLogger.Instance);
     }
 }
@@ -29,10 +32,12 @@ internal sealed class FakeResources(DeviceSetup? devices = null) : IResourceFact
 internal sealed class FakeResource : IRunningResource
 {
     private readonly Lock _lock = new();
+    private readonly Task _attachAfter;
     private VolumeStatus[] _volumes;
 
-    public FakeResource(ResourceConfiguration configuration)
+    public FakeResource(ResourceConfiguration configuration, Task attachAfter)
     {
+        _attachAfter = attachAfter;
         Options = configuration.Options;
         _volumes = [.. configuration.Volumes.Select(volume => new VolumeStatus
         {
@@ -97,20 +102,21 @@ internal sealed class FakeResource : IRunningResource
 
     public void Adopt(ResourceConfiguration configuration, GlobalSettings global) => Adopted = configuration;
 
-    public Task<CommandResult> AttachAsync(int volume)
+    public async Task<CommandResult> AttachAsync(int volume)
     {
+        await _attachAfter;
         if (AttachRefusal is { } refusal)
         {
-            return Task.FromResult(refusal);
+            return refusal;
         }
 
         if (_volumes.Single(status => status.Volume == volume).Disk != DiskState.Diskless)
         {
-            return Task.FromResult(new CommandResult(124, "attached already; detach first."));
+            return new CommandResult(124, "attached already; detach first.");
         }
 
         Change(status => status.Volume == volume ? status with { Disk = DiskState.UpToDate } : status);
-        return Task.FromResult(CommandResult.Success);
+        return CommandResult.Success;
     }
 
     private CommandResult Replace(ResourceOptions options)

@@ -8,6 +8,9 @@ namespace BlockRepl.Daemon.Nodes;
 /// <summary>Finds what a request asks for and answers it, whatever happens on the way.</summary>
 internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<CommandDispatcher> logger)
 {
+    /// <summary>How long a resource that starts anew is waited for by who only looks at it.</summary>
+    private static readonly TimeSpan AnewTime = TimeSpan.FromSeconds(5);
+
     private readonly LifeCommands _life = new(node);
     private readonly ReloadCommands _reload = new(node);
     private readonly StateCommands _state = new(node);
@@ -24,6 +27,12 @@ internal sealed class CommandDispatcher(Node node, TimeProvider time, ILogger<Co
 
         try
         {
+            Task upAnew = node.WhenUpAnewAsync(target.Resource);
+            if (!upAnew.IsCompleted)
+            {
+                await Task.WhenAny(upAnew, Task.Delay(AnewTime, time, cancellation));
+            }
+
             ControlReply reply = await DispatchAsync(request, target, cancellation);
             Report(request, reply);
             return reply;

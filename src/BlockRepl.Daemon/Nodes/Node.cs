@@ -35,6 +35,9 @@ internal sealed class Node(
     /// </summary>
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _gates = new(StringComparer.Ordinal);
 
+    /// <summary>Resources that are down only until they are up with another configuration.</summary>
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> _anew = new(StringComparer.Ordinal);
+
     private volatile bool _stopping;
 
     public NodeLocation Location => location;
@@ -66,8 +69,27 @@ internal sealed class Node(
     {
         SemaphoreSlim gate = _gates.GetOrAdd(resource, _ => new SemaphoreSlim(1));
         await gate.WaitAsync();
-        return new Gate(gate);
+        return new Finally(() => gate.Release());
     }
+
+    /// <summary>
+    /// The resource is down for a moment, until the returned object's disposal, and nobody shall find it so: a cluster
+    /// manager would take it for a failure. Only between <see cref="EnterAsync"/> and its end.
+    /// </summary>
+    public IDisposable StartAnew(string resource)
+    {
+        TaskCompletionSource up = _anew[resource] = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        return new Finally(() =>
+        {
+            _anew.TryRemove(resource, out _);
+            up.SetResult();
+        });
+    }
+
+    /// <summary>Ends when no resource that is meant (null: any) is on its way from one configuration to another.
+    /// </summary>
+    public Task WhenUpAnewAsync(string? resource) =>
+        Task.WhenAll(_anew.Where(known => resource is null || known.Key == resource).Select(known => known.Value.Task));
 
     /// <summary>
     /// The resource, started now unless it runs. One that runs without disk, connection and role is started anew, so
@@ -183,8 +205,8 @@ internal sealed class Node(
         Remove(resource);
     }
 
-    private sealed class Gate(SemaphoreSlim semaphore) : IDisposable
+    private sealed class Finally(Action action) : IDisposable
     {
-        public void Dispose() => semaphore.Release();
+        public void Dispose() => action();
     }
 }

@@ -78,6 +78,7 @@ internal sealed class ReloadCommands(Node node)
             return;
         }
 
+        using IDisposable anew = node.StartAnew(resource.Name);
         CommandResult down = await Limits.WithinAsync(resource.Running.ExecuteAsync(new AdminCommand.Down()));
         if (!reply.Note(request.CalledAs ?? resource.Name, down))
         {
@@ -85,9 +86,9 @@ internal sealed class ReloadCommands(Node node)
         }
 
         node.Remove(resource);
-        UpResource anew = await node.StartAsync(now, global);
+        UpResource up = await node.StartAsync(now, global);
         await LifeCommands.BringUpAsync(
-            anew,
+            up,
             volume => status.Any(s => s.Volume == volume.Number && s.Disk != DiskState.Diskless),
             connect: status.Any(s => s.Connection != ConnectionState.StandAlone), reply);
     }
