@@ -31,6 +31,13 @@ static int open_loop(uint32_t number, int flags)
     return fd < 0 ? -errno : fd;
 }
 
+/* Until Linux 6.17 a loop device takes the size that the kernel knows, which is 0 until somebody has it ask us. */
+static int refresh_size(const char *backing)
+{
+    struct stat status;
+    return stat(backing, &status) == 0 ? 0 : -errno;
+}
+
 /* ---- attaching ----------------------------------------------------------------------------------------------- */
 
 static void set_queue(uint32_t number, const char *name, const char *value)
@@ -92,7 +99,10 @@ static int attach_job(void *argument)
     if (file < 0) {
         return -errno;
     }
-    int error = attach_file(file, job);
+    int error = refresh_size(job->backing);
+    if (error == 0) {
+        error = attach_file(file, job);
+    }
     close(file);
     return error;
 }
@@ -195,15 +205,15 @@ int32_t brn_loop_detach(uint32_t number, const char *backing, uint32_t force)
 static int resize_job(void *argument)
 {
     const struct loop_job *job = argument;
-    struct stat status;
-    if (stat(job->backing, &status) != 0) { /* the kernel asks us for the size, which it takes over */
-        return -errno;
+    int error = refresh_size(job->backing);
+    if (error != 0) {
+        return error;
     }
     int fd = open_loop(job->number, O_RDONLY);
     if (fd < 0) {
         return fd;
     }
-    int error = ioctl(fd, LOOP_SET_CAPACITY, 0) == 0 ? 0 : -errno;
+    error = ioctl(fd, LOOP_SET_CAPACITY, 0) == 0 ? 0 : -errno;
     close(fd);
     return error;
 }

@@ -114,7 +114,7 @@ internal sealed class DeviceGuest : IDisposable
         string programs = Path.Combine(Artifacts, $"files-{architecture}-{what}");
         lock (Preparing)
         {
-            Build("build", series, ImageFolder(series), "nbd", "ublk_drv", "ext4", "loop", "softdog");
+            Build("build", series, ImageFolder(series), "nbd", "ublk_drv", "fuse", "ext4", "loop", "softdog");
             Build("files", architecture, what, programs);
         }
 

@@ -41,6 +41,7 @@ public sealed class DeviceScripts
     [InlineData("6.12", "nbd", "kernel", Traits = ["Time", "Short"])]
     [InlineData("6.12", "ublk", "ours")]
     [InlineData("6.12", "ublk", "kernel", Traits = ["Time", "Short"])]
+    [InlineData("6.12", "fuse", "kernel")]
     public void A_mounted_file_system_outlives_its_daemons(string series, string frontEnd, string peer)
     {
         using DeviceGuest guest = DeviceGuest.Start(series, "load", 2, DiskBytes);
@@ -49,7 +50,13 @@ public sealed class DeviceScripts
         {
             pair.Mount();
             guest.Do("mkdir /mnt/d && cp /bin/busybox /usr/bin/*_test /usr/bin/blockrepl /mnt/d");
-            guest.Do("cd /mnt && md5sum d/b* >/run/sums && sync && rm /mnt/d/*_test && fstrim /mnt");
+            guest.Do("cd /mnt && md5sum d/b* >/run/sums && sync && rm /mnt/d/*_test");
+            if (frontEnd != "fuse")
+            {
+                // There a discard is a hole, which must read as zeroes; these disks promise no such thing.
+                guest.Do("fstrim /mnt");
+            }
+
             GuestResult refused = guest.Run("br a secondary r0");
             Assert.Equal(11, refused.ExitCode);
             Assert.Contains("is mounted on /mnt", refused.Output);
