@@ -41,6 +41,11 @@ package_of() {
         fence_sbd) echo fence-agents ;;
         corosync) echo corosync ;;
         pacemakerd) echo pacemaker ;;
+        crm) echo crmsh ;;
+        crm_mon) echo pacemaker-cli-utils ;;
+        /usr/lib/ocf/resource.d/heartbeat/Filesystem) echo resource-agents ;;
+        fuser) echo psmisc ;;
+        ping) echo iputils-ping ;;
         ip) echo iproute2 ;;
         qemu-system-x86_64) echo qemu-system-x86 ;;
         qemu-system-aarch64) echo qemu-system-arm ;;
