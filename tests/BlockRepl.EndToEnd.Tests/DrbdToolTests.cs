@@ -180,8 +180,8 @@ public sealed class DrbdToolTests
     }
 
     /// <summary>
-    /// Both ends together, warm: what a monitor costs every few seconds. The best of several rounds, and of more if none
-    /// was good: the daemon compiles its code anew for some hundred calls, later where the machine is busy.
+    /// Both ends together, warm: what a monitor costs every few seconds. The best of several rounds, and of more if
+    /// none was good: the daemon compiles its code anew for some hundred calls, later where the machine is busy.
     /// </summary>
     [Theory]
     [InlineData("drbdadm", "--version")]
