@@ -23,11 +23,10 @@ public sealed class WireTests
         recorder.Stop();
         Assert.Equal(0, recorder.Missing);
 
-        string decoded = Tool.Run(
-            "tshark", "-r", capture, "--enable-heuristic", "drbd_tcp", "-Y", "drbd", "-V").OrThrow().Output;
-        string malformed = Tool.Run(
-            "tshark", "-r", capture, "--enable-heuristic", "drbd_tcp", "-Y", "_ws.malformed").OrThrow().Output;
-        Assert.Equal("", malformed);
+        string[] decode = ["-r", capture, "--enable-heuristic", "drbd_tcp", .. PacketRecorder.Decoding];
+        string decoded = Tool.Run("tshark", [.. decode, "-Y", "drbd", "-V"]).OrThrow().Output;
+        string malformed = Tool.Run("tshark", [.. decode, "-Y", "_ws.malformed"]).OrThrow().Output;
+        Assert.True(malformed.Length == 0, malformed);
         foreach (string packet in ExpectedPackets)
         {
             Assert.True(decoded.Contains($"DRBD [{packet}]", StringComparison.Ordinal), $"tshark shows no {packet}");

@@ -215,7 +215,7 @@ public sealed class TgtdTests
 
             recorder.Stop();
             Assert.Equal(0, recorder.Missing);
-            string[] decode = ["-r", capture, "-d", $"tcp.port=={tgtd.Port},iscsi"];
+            string[] decode = ["-r", capture, "-d", $"tcp.port=={tgtd.Port},iscsi", .. PacketRecorder.Decoding];
             Assert.Equal("", Tool.Run("tshark", [.. decode, "-Y", "_ws.malformed"]).OrThrow().Output);
             string keys = Tool.Run("tshark", [.. decode, "-T", "fields", "-e", "iscsi.keyvalue"]).OrThrow().Output;
             Assert.Contains($"HeaderDigest={digest},DataDigest={digest},", keys, StringComparison.Ordinal);

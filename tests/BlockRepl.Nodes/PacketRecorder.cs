@@ -12,6 +12,12 @@ public sealed partial class PacketRecorder : IDisposable
     /// </summary>
     private static readonly TimeSpan HandedOver = TimeSpan.FromMilliseconds(1200);
 
+    /// <summary>
+    /// What tshark has to be told of a record: two packets of a connection that two processors send stand in it as they
+    /// came to be recorded, and unless they are put in their order the decoder reads the one after the other.
+    /// </summary>
+    public static readonly string[] Decoding = ["-o", "tcp.reassemble_out_of_order:TRUE"];
+
     private readonly Process _tcpdump;
     private readonly Stopwatch _quiet = Stopwatch.StartNew();
     private string _read = "";

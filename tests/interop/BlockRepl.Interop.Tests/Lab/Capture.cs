@@ -27,8 +27,8 @@ internal sealed class Capture : IDisposable
     {
         Assert.Equal(0, _recorder.Missing);
         string names = Tool.Run("tshark", DecodeSeconds, [
-            "-r", Path, "--enable-heuristic", "drbd_tcp", "-Y", "drbd", "-T", "fields", "-e", "drbd.command",
-            "-e", "_ws.malformed"]).OrThrow().Output;
+            "-r", Path, "--enable-heuristic", "drbd_tcp", .. PacketRecorder.Decoding, "-Y", "drbd", "-T", "fields",
+            "-e", "drbd.command", "-e", "_ws.malformed"]).OrThrow().Output;
         var counts = new Dictionary<string, int>();
         foreach (string line in names.Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
