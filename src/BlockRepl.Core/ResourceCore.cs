@@ -119,7 +119,7 @@ public sealed partial class ResourceCore
 
     internal void ReplaceNetOptions(NetOptions net) => Options = Options with { Net = net };
 
-    internal void ReplaceOptions(ResourceOptions options)
+    private void ReplaceOptions(ResourceOptions options)
     {
         Options = options;
         for (int i = 0; i < _volumes.Length; i++)

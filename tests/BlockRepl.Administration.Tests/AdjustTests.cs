@@ -118,10 +118,7 @@ public sealed class AdjustTests
     public async Task Nobody_finds_a_resource_down_while_it_starts_anew()
     {
         await using TestNode node = await ToolTests.UpAsync();
-        var attach = new TaskCompletionSource();
-        node.Resources.AttachAfter = attach.Task;
-        Change(node, "resource r0 {", "resource r0 { disk { al-extents 3389; }");
-        Task<ControlReply> reload = node.AskAsync("reload", "r0");
+        (TaskCompletionSource attach, Task<ControlReply> reload) = StartAnew(node);
         Task<ControlReply> state = node.AskAsync("dstate", "r0");
         Task<ControlReply> all = node.AskAsync("status", "all");
         Assert.Equal("UpToDate/DUnknown\nUpToDate/DUnknown\n", (await node.AskAsync("dstate", "r1")).Output);
@@ -136,10 +133,7 @@ public sealed class AdjustTests
     public async Task A_resource_that_does_not_come_up_anew_is_shown_as_it_is()
     {
         await using TestNode node = await ToolTests.UpAsync();
-        var attach = new TaskCompletionSource();
-        node.Resources.AttachAfter = attach.Task;
-        Change(node, "resource r0 {", "resource r0 { disk { al-extents 3389; }");
-        Task<ControlReply> reload = node.AskAsync("reload", "r0");
+        (TaskCompletionSource attach, Task<ControlReply> reload) = StartAnew(node);
         Task<ControlReply> state = node.AskAsync("dstate", "r0");
         node.Time.Advance(TimeSpan.FromSeconds(5));
         Assert.Equal("Diskless/DUnknown\n", (await state).Output);
@@ -198,6 +192,15 @@ public sealed class AdjustTests
         Assert.Contains("--max-buffers=40 is not what ", errors);
         Assert.Contains("drbdadm adjust", errors);
         Assert.Equal((0, "", ""), await node.ToolAsync("drbdadm", "net-options", "r0"));
+    }
+
+    /// <summary>r0 takes an option that is settled by attaching; it is down until the source lets it attach.</summary>
+    private static (TaskCompletionSource Attach, Task<ControlReply> Reload) StartAnew(TestNode node)
+    {
+        var attach = new TaskCompletionSource();
+        node.Resources.AttachAfter = attach.Task;
+        Change(node, "resource r0 {", "resource r0 { disk { al-extents 3389; }");
+        return (attach, node.AskAsync("reload", "r0"));
     }
 
     private static void Change(TestNode node, string from, string to)
