@@ -18,12 +18,8 @@ internal sealed record MetaDataDump(SuperBlock SuperBlock, byte[] Bitmap)
     private const int ChunkBytes = 1 << 20;
 
     /// <summary>Bytes of the pages that a size needs.</summary>
-    public static int BitmapBytes(ulong sizeSectors)
-    {
-        const ulong bitsPerPage = OutOfSyncBitmap.PageBytes * 8;
-        return (int)((OutOfSyncBitmap.BitsFor(sizeSectors) + bitsPerPage - 1) / bitsPerPage)
-            * OutOfSyncBitmap.PageBytes;
-    }
+    public static int BitmapBytes(ulong sizeSectors) =>
+        OutOfSyncBitmap.PagesFor(OutOfSyncBitmap.BitsFor(sizeSectors)) * OutOfSyncBitmap.PageBytes;
 
     /// <exception cref="FormatException">It is no such text; the message says where and why.</exception>
     public static MetaDataDump Parse(TextReader text)

@@ -94,7 +94,8 @@ public sealed partial class OutOfSyncBitmap
 
     public void MarkAllPagesDirty() => Array.Fill(_pageMarks, PageMarks.Need);
 
-    private static int PagesFor(ulong bits) => (int)((bits + PageBytes * 8 - 1) / (PageBytes * 8));
+    /// <summary>Pages that so many bits take, a partial last one included.</summary>
+    public static int PagesFor(ulong bits) => (int)((bits + PageBytes * 8 - 1) / (PageBytes * 8));
 
     private Span<ulong> PageWords(int page)
     {

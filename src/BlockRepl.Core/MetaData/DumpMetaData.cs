@@ -25,9 +25,8 @@ public static class DumpMetaData
             yield return line;
         }
 
-        ulong bits = OutOfSyncBitmap.BitsFor(superBlock.SizeSectors);
         long pages = Math.Min(
-            (long)((bits + OutOfSyncBitmap.PageBytes * 8 - 1) / (OutOfSyncBitmap.PageBytes * 8)),
+            OutOfSyncBitmap.PagesFor(OutOfSyncBitmap.BitsFor(superBlock.SizeSectors)),
             layout.BitmapBytes / OutOfSyncBitmap.PageBytes);
         yield return Text($"# bm-bytes {pages * OutOfSyncBitmap.PageBytes};");
         yield return "bm {";

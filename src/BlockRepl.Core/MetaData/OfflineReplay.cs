@@ -157,10 +157,6 @@ public sealed record OfflineReplay(
     /// <summary>
     /// Extents up to the end of the last bitmap page of the device; the log may name others only by mistake.
     /// </summary>
-    private static ulong ExtentLimit(SuperBlock superBlock)
-    {
-        ulong bits = OutOfSyncBitmap.BitsFor(superBlock.SizeSectors);
-        ulong pages = (bits + OutOfSyncBitmap.PageBytes * 8 - 1) / (OutOfSyncBitmap.PageBytes * 8);
-        return pages * ExtentsPerPage;
-    }
+    private static long ExtentLimit(SuperBlock superBlock) =>
+        (long)OutOfSyncBitmap.PagesFor(OutOfSyncBitmap.BitsFor(superBlock.SizeSectors)) * ExtentsPerPage;
 }

@@ -1,4 +1,4 @@
-# Completion of drbdadm's and drbdsetup's commands, resources and minors, where drbd-utils brings none.
+# Completion of drbdadm's and drbdsetup's commands, options and resources, where drbd-utils brings none.
 _blockrepl_drbd()
 {
     local program="${COMP_WORDS[0]##*/}" current="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}"
@@ -15,16 +15,13 @@ _blockrepl_drbd()
             break
         fi
     done
-    case "$program $current" in
-        drbdadm\ -*) words="$(drbdadm help $command 2>/dev/null | grep -oE -e '--[a-z][a-z-]*')" ;;
-        drbdsetup\ -*) words="$(drbdsetup help $command 2>/dev/null | grep -oE -e '--[a-z][a-z-]*')" ;;
+    case "$current" in
+        -*) words="$("$program" help $command 2>/dev/null | grep -oE -e '--[a-z][a-z-]*')" ;;
         *)
             if [ -n "$command" ]; then
                 words="all $(drbdadm sh-resources 2>/dev/null)"
-            elif [ "$program" = drbdadm ]; then
-                words="$(drbdadm help 2>/dev/null | sed -n '/^COMMANDS:/,/^$/{/^ /p}')"
             else
-                words="$(drbdsetup help 2>/dev/null | sed -n '/^Commands are:/,/^$/{/^ /p}')"
+                words="$("$program" help 2>/dev/null | sed -nE '/^(COMMANDS:|Commands are:)/,/^$/{/^ /p}')"
             fi
             ;;
     esac
