@@ -17,7 +17,7 @@ extern "C" {
 #define BRN_API __attribute__((visibility("default")))
 
 /* Raised whenever a structure, a constant or the meaning of a function changes. */
-#define BRN_ABI_VERSION 5u
+#define BRN_ABI_VERSION 6u
 
 enum brn_struct {
     BRN_STRUCT_OP = 0,
@@ -367,8 +367,8 @@ BRN_API int32_t brn_socket_listen(const void *local, uint32_t local_length, cons
 /* Applies buffer sizes and TCP_NODELAY to an existing socket. */
 BRN_API int32_t brn_socket_configure(int32_t fd, const brn_socket_options *options);
 
-/* Two connected Unix stream sockets. */
-BRN_API int32_t brn_socket_pair(int32_t pair[2]);
+/* Two connected Unix stream sockets. What the second sends waits in up to send_buffer bytes, if root asks. */
+BRN_API int32_t brn_socket_pair(int32_t pair[2], int32_t send_buffer);
 
 /* Own (peer = 0) or peer's address; length in: room, out: bytes. */
 BRN_API int32_t brn_socket_name(int32_t fd, uint32_t peer, void *address, uint32_t *length);

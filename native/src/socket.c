@@ -85,9 +85,20 @@ int32_t brn_socket_listen(const void *local, uint32_t local_length, const brn_so
     return fd;
 }
 
-int32_t brn_socket_pair(int32_t pair[2])
+int32_t brn_socket_pair(int32_t pair[2], int32_t send_buffer)
 {
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 ? 0 : -errno;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return -errno;
+    }
+    int error = set_option(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, send_buffer);
+    if (error == -EPERM) {
+        error = set_option(pair[1], SOL_SOCKET, SO_SNDBUF, send_buffer);
+    }
+    if (error != 0) {
+        close(pair[0]);
+        close(pair[1]);
+    }
+    return error;
 }
 
 int32_t brn_socket_name(int32_t fd, uint32_t peer, void *address, uint32_t *length)

@@ -35,6 +35,11 @@ internal static partial class Log
     public static partial void ConnectionNotLeft(ILogger logger, string volume, string reason);
 
     [LoggerMessage(
+        3104, LogLevel.Warning,
+        "{Path}: the kernel has given up its connection (dmesg may say why); {Volume} has a new connection")]
+    public static partial void ConnectionRepaired(ILogger logger, string path, string volume);
+
+    [LoggerMessage(
         3020, LogLevel.Warning, "fuse: the mount of {Volume} was taken away by somebody else; its device is dead")]
     public static partial void FuseEnded(ILogger logger, string volume);
 

@@ -150,6 +150,18 @@ public sealed class DeviceTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_device_that_dies_is_repaired()
+    {
+        await UpAndPrimaryAsync();
+        FakeNode node = _frontEnd.Nodes["r1/1"];
+        int before = node.Repairs;
+
+        node.Options.Died();
+
+        await EventuallyAsync(() => node.Repairs == before + 1);
+    }
+
+    [Fact]
     public async Task A_device_comes_with_the_size_and_grows_with_it()
     {
         await _node.AskAsync("up");

@@ -63,6 +63,8 @@ internal sealed class FakeNode : IDeviceNode
 
     public int Resizes { get; private set; }
 
+    public int Repairs { get; private set; }
+
     public bool WasForced { get; private set; }
 
     public bool TryRemove()
@@ -78,6 +80,8 @@ internal sealed class FakeNode : IDeviceNode
     public bool WasHandedOver { get; private set; }
 
     public void Resize() => Resizes++;
+
+    public void Repair() => Repairs++;
 
     public void HandOver() => WasHandedOver = true;
 

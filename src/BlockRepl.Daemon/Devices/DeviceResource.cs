@@ -242,7 +242,9 @@ internal sealed class DeviceResource : IRunningResource
         return null;
     }
 
-    private void OnStatusChanged(IReadOnlyList<VolumeStatus> status)
+    private void OnStatusChanged(IReadOnlyList<VolumeStatus> status) => AskReconcile();
+
+    private void AskReconcile()
     {
         if (Interlocked.Exchange(ref _reconcileAsked, 1) == 0)
         {
@@ -268,7 +270,9 @@ internal sealed class DeviceResource : IRunningResource
         }
     }
 
-    /// <summary>Makes the devices that are missing, corrects sizes. Not null: what went wrong first.</summary>
+    /// <summary>
+    /// Makes the devices that are missing, repairs those that died, corrects sizes. Not null: what went wrong first.
+    /// </summary>
     private async Task<string?> ReconcileAsync()
     {
         if (_disposed)
@@ -308,8 +312,11 @@ internal sealed class DeviceResource : IRunningResource
             if (!_shown.TryGetValue(status.Volume, out ShownDevice? shown))
             {
                 Show(volume, status.SizeSectors);
+                return null;
             }
-            else if (shown.SizeSectors != status.SizeSectors)
+
+            shown.Node.Repair();
+            if (shown.SizeSectors != status.SizeSectors)
             {
                 shown.SizeSectors = status.SizeSectors;
                 shown.Node.Resize();
@@ -334,6 +341,7 @@ internal sealed class DeviceResource : IRunningResource
         {
             StateDirectory = _setup.StateDirectory,
             Minor = volume.Minor,
+            Died = AskReconcile,
             Rotational = BackingDisk.IsRotational(volume.DiskPath),
             WaitForDaemon =
                 _configuration.Options.OnNoDataAccessible == OnNoData.SuspendIo ? null : WaitForDaemon,

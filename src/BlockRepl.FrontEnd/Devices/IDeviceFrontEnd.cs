@@ -50,6 +50,14 @@ public interface IDeviceNode : IDisposable
     void Resize();
 
     /// <summary>
+    /// Brings the device back after <see cref="DeviceNodeOptions.Died"/>; else there is nothing to do.
+    /// </summary>
+    /// <exception cref="DeviceNodeException">It is gone; the message says why and what to do.</exception>
+    void Repair()
+    {
+    }
+
+    /// <summary>
     /// This process is about to end, with the device in use: what was begun is answered, and the next process finds the
     /// device so that it can go on at once. Nothing else may be asked of the node afterwards. Where the kernel gives
     /// requests again by itself there is nothing to do.
@@ -78,6 +86,11 @@ public sealed record DeviceNodeOptions
     /// How long requests wait for the next daemon when this one has died, then they fail; null: for ever.
     /// </summary>
     public TimeSpan? WaitForDaemon { get; init; }
+
+    /// <summary>
+    /// Told, on the volume's loop, when the device waits for <see cref="IDeviceNode.Repair"/>. Sometimes in vain.
+    /// </summary>
+    public Action Died { get; init; } = () => { };
 
     /// <summary>The backing disk has moving heads.</summary>
     public bool Rotational { get; init; }

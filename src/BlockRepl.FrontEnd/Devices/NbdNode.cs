@@ -8,6 +8,7 @@ namespace BlockRepl.FrontEnd.Devices;
 /// A device of the kernel's NBD client. Its one connection is a pair of Unix sockets; the kernel has one end, a session
 /// on the volume's loop the other. When this process dies the kernel keeps the device and its requests for the next
 /// one, which finds it by its identifier and makes a new connection, or goes on with the old one if it was handed over.
+/// When the connection dies and this process lives, it makes a new one itself.
 /// </summary>
 internal sealed class NbdNode : IDeviceNode
 {
@@ -19,10 +20,13 @@ internal sealed class NbdNode : IDeviceNode
     private static readonly TimeSpan OldConnectionPoll = TimeSpan.FromMilliseconds(5);
 
     private readonly IVolumeDevice _volume;
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly NbdSession _session;
     private readonly KernelNbdOptions _kernel;
     private readonly Action<NbdConnection> _leave;
+    private readonly Action _died;
+    private readonly ILogger _logger;
+    private NbdSession? _session;
+    private TaskCompletionSource _ended = new();
+    private bool _leaving;
     private int _index = -1;
 
     private NbdNode(
@@ -30,13 +34,9 @@ internal sealed class NbdNode : IDeviceNode
     {
         _volume = volume;
         _leave = leave;
-        _session = new NbdSession(volume, logger, _ => _ended.TrySetResult());
-        var (granted, facts, refusal) =
-            VolumeLoop.Ask(volume, () => (_session.TryOpen(out var facts, out var refusal), facts, refusal));
-        if (!granted)
-        {
-            throw new DeviceNodeException(refusal);
-        }
+        _died = options.Died;
+        _logger = logger;
+        var facts = VolumeLoop.Describe(volume);
 
         // Several connections are not offered: see KernelNbd.
         const NbdTransmissionFlags notHere = NbdTransmissionFlags.CanMultiConn | NbdTransmissionFlags.SendFastZero;
@@ -55,32 +55,8 @@ internal sealed class NbdNode : IDeviceNode
         Action<NbdConnection> leave, ILogger logger)
     {
         var node = new NbdNode(volume, options, identifier, leave, logger);
-        var connected = false;
-        try
-        {
-            var (own, kernel) = old is null ? KernelNbd.MakeConnection() : (old.Descriptor, -1);
-            try
-            {
-                VolumeLoop.Ask(volume, () =>
-                {
-                    node._session.Begin(own, old?.Received);
-                    return true;
-                });
-                connected = true;
-                node._index = node.Adopt(kernel, logger) ?? node.Make(kernel, options.Minor);
-            }
-            finally
-            {
-                KernelNbd.CloseEnd(kernel); // the kernel has its own reference, if it took it
-            }
-
-            return node;
-        }
-        catch (KernelDeviceException error)
-        {
-            node.EndSession(connected);
-            throw new DeviceNodeException(error.Message);
-        }
+        node._index = node.Connect(old, kernel => node.Adopt(kernel) ?? node.Make(kernel, options.Minor));
+        return node;
     }
 
     /// <summary>
@@ -130,10 +106,36 @@ internal sealed class NbdNode : IDeviceNode
         }
     }
 
+    /// <summary>
+    /// The session has ended, so whatever it had begun is done. Were it not, a write that the kernel sends again could
+    /// be overtaken: done anew, answered, followed by another to the same place, and only then done the first time.
+    /// </summary>
+    public void Repair()
+    {
+        if (_index < 0 || _leaving || !_ended.Task.IsCompleted)
+        {
+            return;
+        }
+
+        if (!KernelNbd.IsConnected(_index))
+        {
+            throw new DeviceNodeException(
+                $"somebody else has ended {Path}: make the node Secondary and Primary again when nobody uses it");
+        }
+
+        Connect(null, kernel =>
+        {
+            Reconnect(_index, kernel);
+            return _index;
+        });
+        Log.ConnectionRepaired(_logger, Path, _volume.Name);
+    }
+
     public void HandOver()
     {
+        _leaving = true;
         var left = new TaskCompletionSource<NbdConnection>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (_volume.Loop.Post(() => _session.HandOver((end, received) => left.TrySetResult(new(end, received))))
+        if (_volume.Loop.Post(() => _session!.HandOver((end, received) => left.TrySetResult(new(end, received))))
             && left.Task.Wait(EndOfRequests))
         {
             _leave(left.Task.Result);
@@ -149,9 +151,59 @@ internal sealed class NbdNode : IDeviceNode
         }
     }
 
+    /// <summary>Opens the volume, and gives the kernel the other end of a connection.</summary>
+    /// <param name="old">What another daemon left, or null: a new one is made.</param>
+    /// <param name="give">Gets the kernel's end, or -1: it has it already. Returns the device's index.</param>
+    private int Connect(NbdConnection? old, Func<int, int> give)
+    {
+        var session = OpenSession();
+        var begun = false;
+        try
+        {
+            var (own, kernel) = old is null ? KernelNbd.MakeConnection() : (old.Descriptor, -1);
+            try
+            {
+                VolumeLoop.Ask(_volume, () =>
+                {
+                    session.Begin(own, old?.Received);
+                    return true;
+                });
+                begun = true;
+                return give(kernel);
+            }
+            finally
+            {
+                KernelNbd.CloseEnd(kernel); // the kernel has its own reference, if it took it
+            }
+        }
+        catch (KernelDeviceException error)
+        {
+            EndSession(begun);
+            throw new DeviceNodeException(error.Message);
+        }
+    }
+
+    private NbdSession OpenSession()
+    {
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var session = new NbdSession(_volume, _logger, _ =>
+        {
+            ended.TrySetResult();
+            _died();
+        });
+        var (granted, refusal) = VolumeLoop.Ask(_volume, () => (session.TryOpen(out _, out var refusal), refusal));
+        if (!granted)
+        {
+            throw new DeviceNodeException(refusal);
+        }
+
+        (_session, _ended) = (session, ended);
+        return session;
+    }
+
     /// <summary>The index of the device that another process left for this volume, now with our connection.</summary>
     /// <param name="descriptor">The kernel's end of a new connection, or -1: it has the one that it had.</param>
-    private int? Adopt(int descriptor, ILogger logger)
+    private int? Adopt(int descriptor)
     {
         foreach (var (index, identifier) in KernelNbd.Find(_kernel.Identifier))
         {
@@ -166,7 +218,7 @@ internal sealed class NbdNode : IDeviceNode
             }
 
             KernelNbd.Resize(_kernel, index);
-            Log.DeviceTakenOver(logger, KernelNbd.PathOf(index), _volume.Name);
+            Log.DeviceTakenOver(_logger, KernelNbd.PathOf(index), _volume.Name);
             return index;
         }
 
@@ -218,7 +270,7 @@ internal sealed class NbdNode : IDeviceNode
     {
         if (!connected)
         {
-            _ = _volume.Loop.Post(_session.Abandon);
+            _ = _volume.Loop.Post(_session!.Abandon);
         }
 
         _ = _ended.Task.Wait(EndOfSession);

@@ -24,6 +24,26 @@ public static unsafe class KernelNbd
     /// </summary>
     private const int RetryMilliseconds = 500;
 
+    /// <summary>
+    /// A write of a process that is killed while it waits for room in the socket makes kernels up to 6.12 lose a
+    /// request: its header carries a tag that is another request's by the time of the answer. At best they give up the
+    /// connection, at worst the other request counts as done. So there is always room: for all requests of a device at
+    /// once, with what the kernel adds to each page of them. A limit, not memory that is taken.
+    /// </summary>
+    private const int SendBufferBytes = 64 << 20;
+
+    /// <summary>
+    /// What the socket may have to hold while this process is stopped or starts anew: requests and their size. No
+    /// scheduler, which would bring requests of its own: the disk below has one, and DRBD's device has none either.
+    /// </summary>
+    private static readonly (string Name, string Value)[] Queue =
+    [
+        ("scheduler", "none"),
+        ("nr_requests", "64"),
+        ("max_sectors_kb", "256"),
+        ("io_timeout", RetryMilliseconds.ToString(CultureInfo.InvariantCulture)),
+    ];
+
     /// <summary>To the kernel no time means no wait.</summary>
     private static readonly TimeSpan ForEver = TimeSpan.FromDays(10 * 365);
 
@@ -45,11 +65,11 @@ public static unsafe class KernelNbd
 
     public static string PathOf(int index) => string.Create(CultureInfo.InvariantCulture, $"/dev/nbd{index}");
 
-    /// <summary>Two ends of a connection, neither owned by a runtime object.</summary>
+    /// <summary>Two ends of a connection, neither owned by a runtime object; not to be exchanged.</summary>
     public static (int Own, int Kernel) MakeConnection()
     {
         var pair = stackalloc int[2];
-        KernelDeviceException.Check(NativeMethods.SocketPair(pair), "a pair of sockets");
+        KernelDeviceException.Check(NativeMethods.SocketPair(pair, SendBufferBytes), "a pair of sockets");
         return (pair[0], pair[1]);
     }
 
@@ -135,16 +155,17 @@ public static unsafe class KernelNbd
 
     private static void SetQueue(int index)
     {
-        var queue = string.Create(CultureInfo.InvariantCulture, $"{BlockDevices}/nbd{index}/queue");
-        try
+        foreach (var (name, value) in Queue)
         {
-            File.WriteAllText(
-                Path.Combine(queue, "io_timeout"), RetryMilliseconds.ToString(CultureInfo.InvariantCulture));
-            File.WriteAllText(Path.Combine(queue, "max_sectors_kb"), "1024"); // the core's largest request
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Another sysfs: requests are larger and a new server gets the old requests later. Nothing breaks.
+            try
+            {
+                File.WriteAllText(
+                    string.Create(CultureInfo.InvariantCulture, $"{BlockDevices}/nbd{index}/queue/{name}"), value);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // Another sysfs: requests are larger and a new server gets the old requests later. Nothing breaks.
+            }
         }
     }
 

@@ -7,7 +7,7 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "blockrepl_native";
 
-    public const uint AbiVersion = 5;
+    public const uint AbiVersion = 6;
     public const int MaxIovecs = 64;
     public const uint OpenReadOnly = 1;
     public const uint OpenExclusive = 2;
@@ -165,7 +165,7 @@ internal static unsafe partial class NativeMethods
     public static partial int SocketResetOnClose(int descriptor);
 
     [LibraryImport(Library, EntryPoint = "brn_socket_pair")]
-    public static partial int SocketPair(int* pair);
+    public static partial int SocketPair(int* pair, int sendBuffer);
 
     [LibraryImport(Library, EntryPoint = "brn_nbd_connect", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int NbdConnect(NativeNbdConfig* config, string identifier);

@@ -73,6 +73,53 @@ public sealed class DeviceScripts
         });
     }
 
+    /// <summary>
+    /// Up to Linux 6.12 the NBD client loses a request, and then its connection, if the process that submits it is
+    /// killed while it waits for room in the socket. So it must never wait there, not even when the daemon is silent.
+    /// And should the connection die all the same, another takes its place.
+    /// </summary>
+    [Theory]
+    [InlineData("6.1")]
+    [InlineData("6.12", Traits = ["Time", "Short"])]
+    public void Nbd_outlives_killed_writers_and_a_dead_connection(string series)
+    {
+        using DeviceGuest guest = DeviceGuest.Start(series, "load", 2, DiskBytes);
+        var pair = new DevicePair(guest, "nbd", kernelIsPeer: true);
+        pair.Play(() =>
+        {
+            pair.Mount();
+            const string asleep = "for p in $(cat /run/writers); do cat /proc/$p/stat; done | grep -c ' [DS] '; true";
+            guest.Do("for i in $(seq 8); do dd if=/dev/zero of=/mnt/k$i bs=1M count=2 conv=fsync 2>&1; done");
+            guest.Do("writer >/run/writer.out 2>&1 & load >/dev/null 2>&1 &");
+            for (int round = 0; round < 12; round++)
+            {
+                WaitForWrites(guest, Lines(guest));
+                guest.Do("kill -STOP $(cat /run/a.pid)");
+                guest.Do(
+                    "for i in $(seq 8); do dd if=/dev/zero of=/mnt/k$i bs=1M count=2 conv=notrunc oflag=direct "
+                        + "2>/dev/null & echo $!; done >/run/writers");
+                Poll.Until(() => guest.Do(asleep) == "8", "eight writers to wait", 20);
+                guest.Do("kill -9 $(cat /run/writers); kill -CONT $(cat /run/a.pid)");
+            }
+
+            WaitForWrites(guest, Lines(guest));
+            Assert.Equal("", guest.Do("dmesg | grep 'block nbd' | grep -v 'Possible stuck request'; true"));
+            for (int round = 0; round < 3; round++)
+            {
+                WaitForWrites(guest, Lines(guest));
+                Assert.Equal("1", guest.Do("sever $(cat /run/a.pid)"));
+                WaitForWrites(guest, Lines(guest));
+            }
+
+            guest.Do("touch /run/stop");
+            Poll.Until(() => guest.Run("cat /run/load.end").ExitCode == 0, "fio to end", 300);
+            Assert.Equal("ended", guest.Do("cat /run/load.end"));
+            Poll.Until(() => guest.Do("tail -n 1 /run/writer.out") == "ended", "the writer to end", 60);
+            Assert.Contains("has a new connection", guest.Do("cat /run/a.log"), StringComparison.Ordinal);
+            pair.TakeOver("md5sum -c /run/sum?");
+        });
+    }
+
     /// <summary>The daemon of node a ends by the command, again and again, while the writer writes.</summary>
     private static void EndDaemons(DeviceGuest guest, string what, string command)
     {
