@@ -20,9 +20,10 @@ public static unsafe class KernelNbd
 {
     /// <summary>
     /// When the kernel looks for requests that were in flight on a connection that died, to send them again on the new
-    /// one. It then also logs those that have run for so long. Its clock for this ticks about once a second.
+    /// one. It then also logs each that has run for so long: on a memory card that often takes a second. Its clock for
+    /// this ticks about once a second.
     /// </summary>
-    private const int RetryMilliseconds = 500;
+    private const int RetryMilliseconds = 3000;
 
     /// <summary>
     /// A write of a process that is killed while it waits for room in the socket makes kernels up to 6.12 lose a
@@ -30,17 +31,18 @@ public static unsafe class KernelNbd
     /// connection, at worst the other request counts as done. So there is always room: for all requests of a device at
     /// once, with what the kernel adds to each page of them. A limit, not memory that is taken.
     /// </summary>
-    private const int SendBufferBytes = 64 << 20;
+    private const int SendBufferBytes = 32 << 20;
 
     /// <summary>
-    /// What the socket may have to hold while this process is stopped or starts anew: requests and their size. No
-    /// scheduler, which would bring requests of its own: the disk below has one, and DRBD's device has none either.
+    /// How many requests, and how large: together what a server has buffers for, so that the socket, whose memory is
+    /// taken from the kernel's last reserves, holds them only while the server is stopped or starts anew. No scheduler,
+    /// which would bring requests of its own: the disk below has one, and DRBD's device has none either.
     /// </summary>
     private static readonly (string Name, string Value)[] Queue =
     [
         ("scheduler", "none"),
         ("nr_requests", "64"),
-        ("max_sectors_kb", "256"),
+        ("max_sectors_kb", "128"),
         ("io_timeout", RetryMilliseconds.ToString(CultureInfo.InvariantCulture)),
     ];
 

@@ -77,7 +77,7 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
         Assert.StartsWith(device, guest.Do("readlink /dev/drbd/by-res/r0/0"));
         if (frontEnd != "fuse")
         {
-            string largest = frontEnd == "nbd" ? "256" : "1024";
+            string largest = frontEnd == "nbd" ? "128" : "1024";
             Assert.Equal(largest, guest.Do("cat /sys/block/$(basename $(readlink /dev/drbd0))/queue/max_sectors_kb"));
         }
 
