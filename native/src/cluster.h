@@ -12,6 +12,10 @@ int pacemaker_load(void);
 void corosync_look(void);
 void pacemaker_look(void);
 
+/* What Pacemaker knows of its nodes; prints nothing if it cannot be had. */
+int status_load(void);
+void status_print(void);
+
 int64_t cluster_now_ns(void);
 
 /* Opens a library and finds functions in it; the names end with NULL. Returns 0 and says why if one is missing. */

@@ -1,9 +1,7 @@
-/*
- * Pacemaker: a ping to its first daemon, which also waits for one from sbd; and the nodes' state, by the call that
- * crm_mon makes: that program would do as well, but takes ten times the processor for each look.
- */
+/* Pacemaker: a ping to its first daemon, which also waits for one from sbd; and the nodes' state. */
 #define _GNU_SOURCE
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -11,7 +9,7 @@
 
 /* libcrmcommon, version 34: Pacemaker 2.1. */
 enum { SERVER_PACEMAKERD = 5, DISPATCH_POLL = 1, EVENT_REPLY = 2, REPLY_PING = 1 };
-enum { STATE_RUNNING = 3, STATE_SHUTTING_DOWN = 4 };
+enum { STATE_RUNNING = 3, STATE_SHUTTING_DOWN = 4, STATE_SHUT_DOWN = 5 };
 
 enum { PING_MS = 2000 };
 
@@ -30,37 +28,20 @@ static struct {
     void (*free_api)(void *);
     void (*register_callback)(void *, ipc_callback, void *);
     int (*connect)(void *, int);
+    bool (*is_connected)(void *);
     int (*ping)(void *, const char *);
     int (*poll)(void *, int);
     void (*dispatch)(void *);
 } ipc;
 
-/* libxml2's node; only the document that it belongs to is of use here. */
-struct xml_node {
-    void *others[8];
-    void *document;
-};
-
-static struct {
-    void *(*new_buffer)(void);
-    int (*dump)(void *, void *, struct xml_node *, int, int);
-    const unsigned char *(*content)(void *);
-    void (*free_buffer)(void *);
-    void (*free_document)(void *);
-    int (*get)(struct xml_node **);
-} report;
+static void *connection;
 
 int pacemaker_load(void)
 {
     static const char *const ipc_functions[] = {
         "pcmk_new_ipc_api", "pcmk_free_ipc_api", "pcmk_register_ipc_callback", "pcmk_connect_ipc",
-        "pcmk_pacemakerd_api_ping", "pcmk_poll_ipc", "pcmk_dispatch_ipc", NULL};
-    static const char *const xml_functions[] = {
-        "xmlBufferCreate", "xmlNodeDump", "xmlBufferContent", "xmlBufferFree", "xmlFreeDoc", NULL};
-    static const char *const status_functions[] = {"pcmk_status", NULL};
-    return cluster_load("libcrmcommon.so.34", ipc_functions, (void **)&ipc) &&
-           cluster_load("libxml2.so.2", xml_functions, (void **)&report) &&
-           cluster_load("libpacemaker.so.1", status_functions, (void **)&report.get);
+        "pcmk_ipc_is_connected", "pcmk_pacemakerd_api_ping", "pcmk_poll_ipc", "pcmk_dispatch_ipc", NULL};
+    return cluster_load("libcrmcommon.so.34", ipc_functions, (void **)&ipc) && status_load();
 }
 
 static void on_event(void *api, int event, int status, void *data, void *user)
@@ -72,44 +53,41 @@ static void on_event(void *api, int event, int status, void *data, void *user)
     }
 }
 
-/*
- * A connection for each ping: at its shutdown pacemakerd waits until the one that has heard of it is closed. The
- * library's own wait for the answer would keep the processor busy until it comes.
- */
-static int ping(struct ping_reply *reply)
+static void disconnect(void)
 {
-    void *api = NULL;
-    reply->state = -1;
-    if (ipc.new_api(&api, SERVER_PACEMAKERD) != 0) {
-        return 0;
-    }
-    ipc.register_callback(api, on_event, reply);
-    /* pacemakerd knows sbd by this name, and starts nothing before it has heard it. */
-    if (ipc.connect(api, DISPATCH_POLL) == 0 && ipc.ping(api, "sbd:pcmk") == 0) {
-        while (reply->state < 0 && ipc.poll(api, PING_MS) == 0) {
-            ipc.dispatch(api);
-        }
-    }
-    ipc.free_api(api);
-    return reply->state >= 0;
+    ipc.free_api(connection);
+    connection = NULL;
 }
 
-/* The nodes' state as crm_mon prints it. */
-static void print_status(void)
+static void ask(struct ping_reply *reply)
 {
-    struct xml_node *result = NULL;
-    if (report.get(&result) != 0 || result == NULL) {
+    if (connection == NULL &&
+        (ipc.new_api(&connection, SERVER_PACEMAKERD) != 0 || ipc.connect(connection, DISPATCH_POLL) != 0)) {
         return;
     }
-    void *document = result->document;
-    void *text = report.new_buffer();
-    if (text != NULL && report.dump(text, document, result, 0, 1) > 0) {
-        puts((const char *)report.content(text));
+    ipc.register_callback(connection, on_event, reply);
+    /* pacemakerd knows sbd by this name, and starts nothing before it has heard it. */
+    if (ipc.ping(connection, "sbd:pcmk") != 0) {
+        return;
     }
-    if (text != NULL) {
-        report.free_buffer(text);
+    /* The library's own wait for the answer would keep the processor busy until it comes. */
+    while (reply->state < 0 && ipc.is_connected(connection) && ipc.poll(connection, PING_MS) == 0) {
+        ipc.dispatch(connection);
     }
-    report.free_document(document);
+}
+
+static int ping(struct ping_reply *reply)
+{
+    reply->state = -1;
+    ask(reply);
+    /*
+     * An answer that comes too late must not be taken for the one to the next ping. And at its shutdown pacemakerd
+     * waits until the connection is closed that has heard of it.
+     */
+    if (reply->state < 0 || reply->state == STATE_SHUT_DOWN) {
+        disconnect();
+    }
+    return reply->state >= 0;
 }
 
 void pacemaker_look(void)
@@ -123,6 +101,6 @@ void pacemaker_look(void)
     printf("look %" PRId64 " pacemakerd %d %" PRId64 "\n", began, reply.state,
            (int64_t)time(NULL) - (int64_t)reply.last_good);
     if (reply.state == STATE_RUNNING || reply.state == STATE_SHUTTING_DOWN) {
-        print_status();
+        status_print();
     }
 }

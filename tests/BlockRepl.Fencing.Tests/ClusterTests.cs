@@ -104,6 +104,67 @@ public sealed class ClusterTests : IDisposable
             "the node ends itself", 30, () => _log.Text);
     }
 
+    [Fact]
+    public void A_change_is_seen_in_the_next_looks_and_what_does_not_change_costs_little()
+    {
+        StartNode();
+        StartLooks();
+        Do("crm_attribute -t nodes -N node1.example -n standby -v on");
+        // Much less than the minute after which it would be read in any case.
+        WaitForLook("standby=\"true\"", seconds: 10);
+        Do("crm_attribute -t nodes -N node1.example -n standby -v off");
+        WaitForLook("standby=\"false\"", seconds: 10);
+
+        const int Looks = 100;
+        var (looks, ticks) = (CountLooks(), LookTicks());
+        Poll.Until(() => CountLooks() >= looks + Looks, "more looks", 60);
+        var perLook = (LookTicks() - ticks) * 10.0 / (CountLooks() - looks);
+        Assert.True(perLook < 2, $"{perLook} ms of the processor for a look");
+        Assert.Contains("online=\"true\"", LastLook(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("pacemakerd")]
+    [InlineData("pacemaker-based")]
+    public void A_look_needs_an_answer_of_what_hangs(string daemon)
+    {
+        StartNode();
+        StartLooks();
+        var silent = CountLooks(" none ");
+        Do($"kill -STOP $(pidof {daemon})");
+        var healthy = CountLooks("<current_dc");
+        Poll.Until(
+            () => Do("kill -0 $looker 2>/dev/null; echo $?") == "1\n" || CountLooks(" none ") > silent,
+            "the program gives up", 60, LastLook);
+
+        // One may have had its answer already.
+        Assert.InRange(CountLooks("<current_dc") - healthy, 0, 1);
+    }
+
+    /// <summary>Starts the cluster and what looks at it, without sbd, and waits until it sees this node.</summary>
+    private void StartLooks()
+    {
+        Do("corosync -f >/dev/null 2>&1 & corosync=$!");
+        Poll.Until(() => Do("corosync-cpgtool >/dev/null; echo $?") == "0\n", "corosync answers", 60);
+        Do("pacemakerd >/dev/null 2>&1 & pacemakerd=$!");
+        var program = Path.Combine(Path.GetDirectoryName(RunningNode.Program)!, "blockrepl-cluster");
+        Do($"mkfifo /run/open; {program} pacemaker 50 <>/run/open >/run/looks & looker=$!");
+        WaitForLook("online=\"true\" standby=\"false\"", seconds: 120);
+    }
+
+    private void WaitForLook(string part, int seconds) =>
+        Poll.Until(() => LastLook().Contains(part, StringComparison.Ordinal), part, seconds, LastLook);
+
+    private string LastLook() => Do(
+        "awk '/^look/ { text = \"\" } { text = text $0 } /^end$/ { look = text } END { print look }' /run/looks");
+
+    private int CountLooks(string line = "^end$") =>
+        int.Parse(Do($"grep -c '{line}' /run/looks"), CultureInfo.InvariantCulture);
+
+    /// <summary>Hundredths of a second that blockrepl-cluster has used.</summary>
+    private int LookTicks() =>
+        int.Parse(Do("awk '{ print $14 + $15 }' /proc/$looker/stat"), CultureInfo.InvariantCulture);
+
     private void StartNode()
     {
         Assert.SkipUnless(Environment.UserName == "root", "needs root: the cluster's daemons run as nobody else");
