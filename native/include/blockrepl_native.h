@@ -307,11 +307,14 @@ BRN_API int32_t brn_message_write(int32_t fd, const brn_iovec *parts, uint32_t n
 /*
  * A process that keeps descriptors by name when this one dies, each for so many seconds (0: for ever), and ends when it
  * keeps nothing. Start: makes the socket anew and runs the program. Connect: the descriptor for the other calls, which
- * wait for its answer. Get: a descriptor of the same open file; it is kept on.
+ * wait for its answer. Get: a descriptor of the same open file; it is kept on. Put ublk: when the seconds are over that
+ * device is ended, if it has the identity and nobody serves it.
  */
 BRN_API int32_t brn_keeper_start(const char *program, const char *path);
 BRN_API int32_t brn_keeper_connect(const char *path);
 BRN_API int32_t brn_keeper_put(int32_t keeper, const char *name, int32_t fd, uint32_t patience_s);
+BRN_API int32_t brn_keeper_put_ublk(
+    int32_t keeper, const char *name, int32_t index, uint64_t identity, uint32_t patience_s);
 BRN_API int32_t brn_keeper_get(int32_t keeper, const char *name);
 BRN_API int32_t brn_keeper_drop(int32_t keeper, const char *name);
 
@@ -504,8 +507,11 @@ BRN_API int32_t brn_ublk_resize(int32_t index, uint64_t size);
 /* Requests under way fail. Waits for them. */
 BRN_API int32_t brn_ublk_stop(int32_t index);
 
-/* Waits until the device's descriptors are closed. */
-BRN_API int32_t brn_ublk_delete(int32_t index);
+/*
+ * The device and its number are gone when all have closed it, its server and its users. wait 0: returns at once; not
+ * 0 before 6.9, and nothing done.
+ */
+BRN_API int32_t brn_ublk_delete(int32_t index, uint32_t wait);
 
 /* The descriptor for requests and data. -EBUSY: another process has it. */
 BRN_API int32_t brn_ublk_open(int32_t index);

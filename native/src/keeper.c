@@ -104,6 +104,16 @@ int32_t brn_keeper_put(int32_t keeper, const char *name, int32_t fd, uint32_t pa
     return ask(keeper, message, name, fd, &answer);
 }
 
+int32_t brn_keeper_put_ublk(
+    int32_t keeper, const char *name, int32_t index, uint64_t identity, uint32_t patience_s)
+{
+    int answer = -1;
+    struct keeper_message message = {
+        .code = KEEPER_PUT_UBLK, .patience_s = patience_s, .ublk_index = index,
+        .ublk_identity = {(uint32_t)identity, (uint32_t)(identity >> 32)}};
+    return ask(keeper, message, name, -1, &answer);
+}
+
 int32_t brn_keeper_get(int32_t keeper, const char *name)
 {
     int answer = -1;

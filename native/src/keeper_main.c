@@ -2,6 +2,8 @@
  * blockrepl-keeper: keeps descriptors of a daemon by name, so that they outlive it. Standard input is a listening
  * socket. While a daemon is connected it puts and gets; when it has gone each descriptor waits for its successor as
  * long as was said when it was put, then it is closed. With nothing left to keep and nobody connected the process ends.
+ *
+ * A ublk device is kept by the kernel, for as long as it takes. An entry without a descriptor gives it an end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,16 +13,20 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "blockrepl_native.h"
 #include "keeper.h"
 
 #define FIRST_CONNECTION_MS 60000
 
 struct kept {
     char name[KEEPER_NAME_BYTES];
-    int fd;
+    int fd; /* -1: a ublk device */
+    int ublk_index;
+    uint64_t ublk_identity;
     long long patience_ms; /* LLONG_MAX: for ever */
 };
 
@@ -37,29 +43,39 @@ static struct kept *find(const char *name)
     return NULL;
 }
 
-static int put(const char *name, int fd, unsigned patience_s)
+static void close_if_open(int fd)
 {
-    if (fd < 0) {
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static int put(const struct keeper_message *message, int fd)
+{
+    if ((message->code == KEEPER_PUT) != (fd >= 0)) {
+        close_if_open(fd);
         return -EINVAL;
     }
-    struct kept *entry = find(name);
+    struct kept *entry = find(message->name);
     if (entry != NULL) {
-        close(entry->fd);
+        close_if_open(entry->fd);
     } else if (kept_count == KEEPER_MAX) {
-        close(fd);
+        close_if_open(fd);
         return -ENOSPC;
     } else {
         entry = &kept[kept_count++];
-        memcpy(entry->name, name, KEEPER_NAME_BYTES);
+        memcpy(entry->name, message->name, KEEPER_NAME_BYTES);
     }
     entry->fd = fd;
-    entry->patience_ms = patience_s == 0 ? LLONG_MAX : (long long)patience_s * 1000;
+    entry->ublk_index = message->ublk_index;
+    entry->ublk_identity = (uint64_t)message->ublk_identity[1] << 32 | message->ublk_identity[0];
+    entry->patience_ms = message->patience_s == 0 ? LLONG_MAX : (long long)message->patience_s * 1000;
     return 0;
 }
 
 static void forget(struct kept *entry)
 {
-    close(entry->fd);
+    close_if_open(entry->fd);
     *entry = kept[--kept_count];
 }
 
@@ -73,12 +89,42 @@ static int drop(const char *name)
     return 0;
 }
 
-/* Closes what has waited long enough. How long until the next will have, or -1: never. */
+/*
+ * If the device is still the one that was put and nobody serves it, what waits in it fails now. That takes as long as a
+ * file system on it takes to give up, so a child does it, without our sockets: the next daemon must not wait for it.
+ */
+static void end_ublk(const struct kept *entry)
+{
+    pid_t child = fork();
+    if (child > 0) {
+        return;
+    }
+    if (child == 0) {
+        syscall(__NR_close_range, 0u, ~0u, 0u);
+    }
+    brn_ublk_info info;
+    int index = entry->ublk_index;
+    if (brn_ublk_info_get(index, &info) == 0 && info.identity == entry->ublk_identity &&
+        info.state == BRN_UBLK_QUIESCED) {
+        brn_ublk_stop(index);
+        if (brn_ublk_delete(index, 0) != 0) {
+            brn_ublk_delete(index, 1);
+        }
+    }
+    if (child == 0) {
+        _exit(0);
+    }
+}
+
+/* Ends what has waited long enough. How long until the next will have, or -1: never. */
 static int expire(long long waited_ms)
 {
     long long next = LLONG_MAX;
     for (int i = kept_count; i-- > 0;) {
         if (kept[i].patience_ms <= waited_ms) {
+            if (kept[i].fd < 0) {
+                end_ublk(&kept[i]);
+            }
             forget(&kept[i]);
         } else if (kept[i].patience_ms < next) {
             next = kept[i].patience_ms;
@@ -94,14 +140,12 @@ static int serve(int client)
     int fd;
     int error = keeper_receive(client, &message, &fd);
     if (error != 0) {
-        if (fd >= 0) {
-            close(fd);
-        }
+        close_if_open(fd);
         return error;
     }
     int answer = -1;
-    if (message.code == KEEPER_PUT) {
-        message.result = put(message.name, fd, message.patience_s);
+    if (message.code == KEEPER_PUT || message.code == KEEPER_PUT_UBLK) {
+        message.result = put(&message, fd);
     } else {
         struct kept *entry = find(message.name);
         if (message.code == KEEPER_GET) {
@@ -110,9 +154,7 @@ static int serve(int client)
         } else {
             message.result = message.code == KEEPER_DROP ? drop(message.name) : -EINVAL;
         }
-        if (fd >= 0) {
-            close(fd);
-        }
+        close_if_open(fd);
     }
     return keeper_send(client, &message, answer);
 }
@@ -158,6 +200,7 @@ static void run(int listener)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
     mlockall(MCL_CURRENT | MCL_FUTURE); /* it must be able to answer when memory is short; without the right it tries */
     run(STDIN_FILENO);
     return 0;

@@ -85,6 +85,7 @@ _Static_assert(sizeof(struct parameters) == 64, "parameters");
 #define END_RECOVERY CODE(_IOC_READ | _IOC_WRITE, 0x11)
 #define GET_FACTS CODE(_IOC_READ, 0x02)
 #define GET_FEATURES CODE(_IOC_READ, 0x13)
+#define DELETE_DEVICE_LATER CODE(_IOC_READ, 0x14)
 #define UPDATE_SIZE CODE(_IOC_READ | _IOC_WRITE, 0x15)
 
 #define NO_QUEUE UINT16_MAX
@@ -255,7 +256,7 @@ int32_t brn_ublk_add(const brn_ublk_config *config)
                 (facts.features & BRN_UBLK_USER_COPY) != 0;
     error = same ? set_parameters(index, config) : -EOPNOTSUPP;
     if (error < 0) {
-        brn_ublk_delete(index);
+        brn_ublk_delete(index, 1);
         return error;
     }
     return index;
@@ -301,9 +302,9 @@ int32_t brn_ublk_stop(int32_t index)
     return simple_command(STOP_DEVICE, index, 0);
 }
 
-int32_t brn_ublk_delete(int32_t index)
+int32_t brn_ublk_delete(int32_t index, uint32_t wait)
 {
-    return simple_command(DELETE_DEVICE, index, 0);
+    return simple_command(wait ? DELETE_DEVICE : DELETE_DEVICE_LATER, index, 0);
 }
 
 /* ---- data ---------------------------------------------------------------------------------------------------- */

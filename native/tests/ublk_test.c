@@ -1,7 +1,7 @@
 /*
  * ublk. Without an argument: what can be tried without a kernel that has it. With "kernel", in a guest: a device in
  * memory, served by a process of its own on the ring; that process is killed in the middle of requests, and the next
- * one takes the device over.
+ * one takes the device over. When none comes the keeper, which lies beside this program, ends the device.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -56,7 +56,7 @@ static void arguments(void)
     CHECK_EQ(-EINVAL, brn_ublk_add(&wrong));
     CHECK_EQ(-EINVAL, brn_ublk_start(-1));
     CHECK_EQ(-EINVAL, brn_ublk_stop(-1));
-    CHECK_EQ(-EINVAL, brn_ublk_delete(-1));
+    CHECK_EQ(-EINVAL, brn_ublk_delete(-1, 1));
     brn_ublk_info info;
     CHECK_EQ(-EINVAL, brn_ublk_info_get(-1, &info));
     const brn_ublk_request *requests;
@@ -243,6 +243,13 @@ static void facts(int fd, int index)
     CHECK_EQ(DEPTH, info.depth);
 }
 
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static void *read_thread(void *argument)
 {
     static _Alignas(4096) uint8_t page[4096];
@@ -250,17 +257,23 @@ static void *read_thread(void *argument)
     return (void *)(intptr_t)(got == sizeof page ? page[0] : -errno);
 }
 
-static pid_t readoption(int index, int fd, pid_t server)
+/* A read is under way when the server dies. */
+static pthread_t die(int *fd, pid_t server)
 {
     shared->disk[0] = 0x77;
     shared->deaf = true;
     pthread_t reader;
-    CHECK_EQ(0, pthread_create(&reader, NULL, read_thread, &fd));
+    CHECK_EQ(0, pthread_create(&reader, NULL, read_thread, fd));
     int status;
     CHECK_EQ(server, waitpid(server, &status, 0));
     CHECK(WIFSIGNALED(status));
-    struct timespec begin, end;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    return reader;
+}
+
+static pid_t readoption(int index, int fd, pid_t server)
+{
+    pthread_t reader = die(&fd, server);
+    double begin = now();
     int error;
     int tries = 0;
     while ((error = brn_ublk_begin_recovery(index)) == -EBUSY && ++tries < 3000) {
@@ -270,11 +283,68 @@ static pid_t readoption(int index, int fd, pid_t server)
     server = server_start(index, true);
     void *result;
     CHECK_EQ(0, pthread_join(reader, &result));
-    clock_gettime(CLOCK_MONOTONIC, &end);
     CHECK_EQ(0x77, (intptr_t)result);
-    printf("ublk: the read in flight came back %ld ms after the server had died\n",
-           (end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000);
+    printf("ublk: the read in flight came back %.0f ms after the server had died\n", (now() - begin) * 1000);
     return server;
+}
+
+#define KEEPER_SOCKET "/tmp/ublk_test.keeper"
+
+static int keeper(void)
+{
+    char program[256];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 32);
+    CHECK(length > 0);
+    program[length] = '\0';
+    strcpy(strrchr(program, '/'), "/blockrepl-keeper");
+    CHECK_EQ(0, brn_keeper_start(program, KEEPER_SOCKET));
+    int connection = brn_keeper_connect(KEEPER_SOCKET);
+    CHECK(connection >= 0);
+    return connection;
+}
+
+/* A connection is a daemon for which it waits anew, so there are pauses that are longer than its patience. */
+static void wait_for_end_of_keeper(void)
+{
+    int connection;
+    while ((connection = brn_keeper_connect(KEEPER_SOCKET)) >= 0) {
+        close(connection);
+        sleep(2);
+    }
+}
+
+/* The keeper leaves a device alone that is served, or is another's; it ends the one that it was told of. */
+static void abandonment(int index, int fd, pid_t server)
+{
+    int connection = keeper();
+    CHECK_EQ(0, brn_keeper_put_ublk(connection, "served", index, config().identity, 1));
+    close(connection);
+    wait_for_end_of_keeper();
+    uint8_t *page = aligned_alloc(4096, 4096);
+    CHECK_EQ(4096, pread(fd, page, 4096, 0));
+    free(page);
+
+    connection = keeper();
+    CHECK_EQ(0, brn_keeper_put_ublk(connection, "another", index, config().identity + 1, 1));
+    CHECK_EQ(0, brn_keeper_put_ublk(connection, "this", index, config().identity, 3));
+    pthread_t reader = die(&fd, server);
+    double begin = now();
+    close(connection);
+    void *result;
+    CHECK_EQ(0, pthread_join(reader, &result));
+    CHECK_EQ(-EIO, (intptr_t)result);
+    double waited = now() - begin;
+    CHECK(waited > 2.9);
+    wait_for_end_of_keeper();
+    printf("ublk: without another server it failed after %.1f s\n", waited);
+}
+
+static void wait_for_removal(int index)
+{
+    brn_ublk_info info;
+    while (brn_ublk_info_get(index, &info) != -ENODEV) {
+        pause_ms(10);
+    }
 }
 
 static void kernel(void)
@@ -302,10 +372,18 @@ static void kernel(void)
     int status;
     CHECK_EQ(server, waitpid(server, &status, 0));
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    CHECK_EQ(0, brn_ublk_delete(index));
+    CHECK_EQ(0, brn_ublk_delete(index, 1));
     brn_ublk_info info;
     CHECK_EQ(-ENODEV, brn_ublk_info_get(index, &info));
     free(page);
+
+    index = brn_ublk_add(&device);
+    CHECK(index >= 0);
+    server = server_start(index, false);
+    fd = open_device(index);
+    abandonment(index, fd, server);
+    close(fd);
+    wait_for_removal(index);
 }
 
 int main(int count, char **words)

@@ -61,4 +61,9 @@ internal static partial class Log
 
     [LoggerMessage(3025, LogLevel.Warning, "fuse: if this daemon dies the device of {Volume} dies with it: {Reason}")]
     public static partial void FuseNotKept(ILogger logger, string volume, string reason);
+
+    [LoggerMessage(
+        3030, LogLevel.Warning,
+        "ublk: if this daemon dies the I/O of {Volume} waits for the next one without limit: {Reason}")]
+    public static partial void UblkNotWatched(ILogger logger, string volume, string reason);
 }

@@ -7,6 +7,8 @@ namespace BlockRepl.Platform.Tests;
 /// <summary>The process that keeps descriptors: what it was given is still open when another daemon asks.</summary>
 public sealed class DescriptorKeeperTests : IDisposable
 {
+    private const int NoDevice = 1 << 20;
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("keeper");
     private readonly int _reader;
     private int _writer;
@@ -74,6 +76,24 @@ public sealed class DescriptorKeeperTests : IDisposable
             second.Drop("for ever");
         }
 
+        AssertEnds();
+    }
+
+    [Fact]
+    public void A_device_takes_the_place_of_a_descriptor_of_its_name_and_is_forgotten_when_it_is_not_there()
+    {
+        int other = Syscall.open("/dev/null", OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC);
+        using (DescriptorKeeper keeper = DescriptorKeeper.Start(SocketPath))
+        {
+            keeper.Put("a", other, patience: null);
+            keeper.PutUblk("a", NoDevice, 1, TimeSpan.FromSeconds(1));
+            Assert.False(keeper.Has("a"));
+            keeper.Put("b", _writer, TimeSpan.FromSeconds(2));
+            CloseWriter();
+        }
+
+        _ = Syscall.close(other);
+        Assert.Equal(-1, Read()); // the second one's patience is at its end too
         AssertEnds();
     }
 

@@ -7,8 +7,15 @@ using Microsoft.Extensions.Logging;
 namespace BlockRepl.FrontEnd.Devices;
 
 /// <summary>Devices by the kernel's ublk driver: /dev/ublkbN, whose requests come over the volume's ring.</summary>
-public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd
+/// <remarks>
+/// The kernel lets requests wait for the next server without limit. Where they shall not, a keeper process ends the
+/// device when no daemon was connected to it for long enough.
+/// </remarks>
+public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 {
+    private readonly Lock _lock = new();
+    private DescriptorKeeper? _keeper;
+
     public string Name => "ublk";
 
     public bool IsUsable(out string why) => KernelUblk.IsUsable(out why);
@@ -16,6 +23,7 @@ public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd
     /// <summary>A device that is in use stays: the next <see cref="Open"/> of its volume takes it over.</summary>
     public void CleanUp(string stateDirectory)
     {
+        _keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory)); // no device ends while this daemon runs
         var node = Identity(stateDirectory, "") >> 32;
         foreach (var device in KernelUblk.List())
         {
@@ -32,7 +40,7 @@ public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd
             else
             {
                 KernelUblk.Stop(device.Index);
-                KernelUblk.Delete(device.Index);
+                KernelUblk.Delete(device.Index, wait: !device.IsDead); // a dead one may still be mounted
             }
         }
     }
@@ -40,11 +48,55 @@ public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd
     public bool IsWaiting(string stateDirectory, string volume)
     {
         var wanted = Identity(stateDirectory, volume);
-        return KernelUblk.List().Any(device => device.Identity == wanted);
+        return KernelUblk.List().Any(device => device.Identity == wanted && !device.IsDead);
     }
 
-    public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options) =>
-        UblkNode.Open(volume, options, Identity(options.StateDirectory, volume.Name), logger);
+    public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options)
+    {
+        var identity = Identity(options.StateDirectory, volume.Name);
+        var node = UblkNode.Open(volume, options, identity, Drop, logger);
+        if (options.WaitForDaemon is { } patience)
+        {
+            Watch(node.Index, identity, volume.Name, patience, options.StateDirectory);
+        }
+        else
+        {
+            Drop(volume.Name); // a daemon before this one may have had other orders
+        }
+
+        return node;
+    }
+
+    public void Dispose() => _keeper?.Dispose();
+
+    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
+
+    private void Watch(int index, ulong identity, string volume, TimeSpan patience, string stateDirectory)
+    {
+        lock (_lock)
+        {
+            try
+            {
+                Directory.CreateDirectory(stateDirectory);
+                _keeper ??= DescriptorKeeper.Start(KeeperPath(stateDirectory));
+                _keeper.PutUblk(volume, index, identity, patience);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                Log.UblkNotWatched(logger, volume, error.Message);
+                _keeper?.Dispose();
+                _keeper = null; // the next device starts another
+            }
+        }
+    }
+
+    private void Drop(string volume)
+    {
+        lock (_lock)
+        {
+            _keeper?.Drop(volume);
+        }
+    }
 
     /// <summary>The node's mark in the upper half, the volume's in the lower.</summary>
     private static ulong Identity(string stateDirectory, string volume) =>

@@ -21,30 +21,35 @@ internal sealed class UblkNode : IDeviceNode
     private static readonly TimeSpan OldServerPoll = TimeSpan.FromMilliseconds(5);
 
     private readonly IVolumeDevice _volume;
+    private readonly Action<string> _onRemoved;
     private UblkQueue[] _queues = [];
     private UblkChannel? _channel;
-    private int _index = -1;
     private bool _isOld;
 
-    private UblkNode(IVolumeDevice volume)
+    private UblkNode(IVolumeDevice volume, Action<string> onRemoved)
     {
         _volume = volume;
+        _onRemoved = onRemoved;
     }
 
-    public string Path => KernelUblk.PathOf(_index);
+    public int Index { get; private set; } = -1;
 
-    public static UblkNode Open(IVolumeDevice volume, DeviceNodeOptions options, ulong identity, ILogger logger)
+    public string Path => KernelUblk.PathOf(Index);
+
+    /// <param name="onRemoved">With the volume's name, when the device has gone.</param>
+    public static UblkNode Open(
+        IVolumeDevice volume, DeviceNodeOptions options, ulong identity, Action<string> onRemoved, ILogger logger)
     {
         if (volume.Loop.Backend != RingBackend.IoUring)
         {
             throw new DeviceNodeException("ublk needs io_uring, and BLOCKREPL_RING says epoll");
         }
 
-        var node = new UblkNode(volume);
+        var node = new UblkNode(volume, onRemoved);
         try
         {
-            var old = KernelUblk.List().Where(device => device.Identity == identity).Take(1).ToArray();
-            if (old is [var device])
+            var old = KernelUblk.List().Where(device => device.Identity == identity && !device.IsDead).ToArray();
+            if (old is [var device, ..])
             {
                 node.TakeOver(device);
                 Log.DeviceTakenOver(logger, node.Path, volume.Name);
@@ -69,7 +74,7 @@ internal sealed class UblkNode : IDeviceNode
     /// </summary>
     public bool TryRemove()
     {
-        if (_index < 0)
+        if (Index < 0)
         {
             return true;
         }
@@ -87,14 +92,14 @@ internal sealed class UblkNode : IDeviceNode
                 return false;
             }
 
-            KernelUblk.Stop(_index);
+            KernelUblk.Stop(Index);
         }
         finally
         {
             _ = Syscall.close(claim);
         }
 
-        Release();
+        Release(isUnused: true);
         return true;
     }
 
@@ -103,7 +108,7 @@ internal sealed class UblkNode : IDeviceNode
         var facts = VolumeLoop.Describe(_volume);
         try
         {
-            KernelUblk.Resize(_index, facts.SizeBytes);
+            KernelUblk.Resize(Index, facts.SizeBytes);
         }
         catch (KernelDeviceException error)
         {
@@ -116,11 +121,12 @@ internal sealed class UblkNode : IDeviceNode
 
     public void Dispose()
     {
-        if (_index >= 0)
+        if (Index >= 0)
         {
+            var isUnused = DeviceHolders.Find(Path) is null;
             FailAll();
-            KernelUblk.Stop(_index);
-            Release();
+            KernelUblk.Stop(Index);
+            Release(isUnused);
         }
     }
 
@@ -131,9 +137,9 @@ internal sealed class UblkNode : IDeviceNode
         var kernel = new KernelUblkOptions(
             facts.SizeBytes, facts.LogicalBlockBytes, identity, CoreLimits.MaxPayloadBytes, CoreLimits.MaxZeroBytes,
             options.Rotational, queues, Depth);
-        _index = Add(kernel, options.Minor);
+        Index = Add(kernel, options.Minor);
         Serve(queues, Depth);
-        KernelUblk.Start(_index);
+        KernelUblk.Start(Index);
     }
 
     private void TakeOver(KernelUblkDevice device)
@@ -144,9 +150,9 @@ internal sealed class UblkNode : IDeviceNode
             KernelUblk.BeginRecovery(device.Index);
             return true;
         });
-        (_index, _isOld) = (device.Index, true);
+        (Index, _isOld) = (device.Index, true);
         Serve(device.Queues, device.Depth);
-        KernelUblk.EndRecovery(_index);
+        KernelUblk.EndRecovery(Index);
     }
 
     private static int Add(KernelUblkOptions kernel, int minor)
@@ -182,7 +188,7 @@ internal sealed class UblkNode : IDeviceNode
 
     private void Serve(int queues, int depth)
     {
-        var channel = Retry(() => UblkChannel.Open(_volume.Loop, _volume.Buffers, _index, queues, depth));
+        var channel = Retry(() => UblkChannel.Open(_volume.Loop, _volume.Buffers, Index, queues, depth));
         _channel = channel;
         VolumeLoop.Ask(_volume, () =>
         {
@@ -237,9 +243,9 @@ internal sealed class UblkNode : IDeviceNode
                 _ = _volume.Loop.Post(queue.Abandon);
             }
 
-            if (_index >= 0 && !_isOld)
+            if (Index >= 0 && !_isOld)
             {
-                KernelUblk.Delete(_index);
+                KernelUblk.Delete(Index, wait: true);
             }
         }
         else
@@ -252,15 +258,16 @@ internal sealed class UblkNode : IDeviceNode
     /// The channel is the kernel's until every tag has ended. The volume is closed when what runs was completed, so the
     /// wait for that has a limit: a resource whose I/O is suspended completes it only when it ends itself.
     /// </summary>
-    private void Release()
+    private void Release(bool isUnused)
     {
         if (Task.WhenAll(_queues.Select(queue => queue.TagsEnded)).Wait(EndOfRequests))
         {
             _channel?.Dispose();
-            KernelUblk.Delete(_index);
+            KernelUblk.Delete(Index, wait: isUnused);
         }
 
         _ = Task.WhenAll(_queues.Select(queue => queue.Closed)).Wait(EndOfRequests);
-        _index = -1;
+        Index = -1;
+        _onRemoved(_volume.Name);
     }
 }

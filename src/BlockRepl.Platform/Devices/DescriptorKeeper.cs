@@ -4,7 +4,8 @@ namespace BlockRepl.Platform.Devices;
 
 /// <summary>
 /// A small process beside the daemon that keeps descriptors by name, so that they are still open when the next daemon
-/// comes. One connection at a time; any thread. The calls wait for an answer, which takes no more than its way.
+/// comes; and that ends devices which none comes for. One connection at a time; any thread. The calls wait for an
+/// answer, which takes no more than its way.
 /// </summary>
 public sealed class DescriptorKeeper : IDisposable
 {
@@ -92,6 +93,20 @@ public sealed class DescriptorKeeper : IDisposable
         {
             KernelDeviceException.Check(
                 NativeMethods.KeeperPut(_connection, name, descriptor, seconds), "handing a descriptor to " + Program);
+        }
+    }
+
+    /// <summary>
+    /// When the daemon has gone for so long, the ublk device shall end if it has this identity and nobody serves it.
+    /// </summary>
+    /// <exception cref="KernelDeviceException">The keeper is full or has gone.</exception>
+    public void PutUblk(string name, int index, ulong identity, TimeSpan patience)
+    {
+        lock (_lock)
+        {
+            KernelDeviceException.Check(
+                NativeMethods.KeeperPutUblk(_connection, name, index, identity, (uint)patience.TotalSeconds),
+                $"telling {Program} of {KernelUblk.PathOf(index)}");
         }
     }
 }

@@ -19,8 +19,8 @@ public sealed record KernelUblkOptions(
     int Depth);
 
 /// <summary>A device that the kernel has.</summary>
-/// <param name="IsQuiesced">Its server has gone, its requests wait for another.</param>
-public readonly record struct KernelUblkDevice(int Index, ulong Identity, int Queues, int Depth, bool IsQuiesced);
+/// <param name="IsDead">Nobody can use it any more, or not yet.</param>
+public readonly record struct KernelUblkDevice(int Index, ulong Identity, int Queues, int Depth, bool IsDead);
 
 /// <summary>
 /// Control of ublk devices: /dev/ublkbN for everybody, /dev/ublkcN for the server. The calls wait for the kernel, some
@@ -29,7 +29,7 @@ public readonly record struct KernelUblkDevice(int Index, ulong Identity, int Qu
 public static unsafe class KernelUblk
 {
     private const long UserCopy = 1 << 7;
-    private const ushort Quiesced = 2;
+    private const ushort Dead = 0;
     private const string CharacterDevices = "/sys/class/ublk-char";
 
     public static bool IsUsable(out string why)
@@ -60,7 +60,7 @@ public static unsafe class KernelUblk
             if (int.TryParse(Path.GetFileName(folder).AsSpan(5), CultureInfo.InvariantCulture, out var index)
                 && NativeMethods.UblkInfoGet(index, &info) == 0)
             {
-                found.Add(new KernelUblkDevice(index, info.Identity, info.Queues, info.Depth, info.State == Quiesced));
+                found.Add(new KernelUblkDevice(index, info.Identity, info.Queues, info.Depth, info.State == Dead));
             }
         }
 
@@ -109,6 +109,7 @@ public static unsafe class KernelUblk
     /// <summary>Takes the device away; its requests end first, or fail.</summary>
     public static void Stop(int index) => _ = NativeMethods.UblkStop(index);
 
-    /// <summary>Frees the number. Waits until the channel is closed.</summary>
-    public static void Delete(int index) => _ = NativeMethods.UblkDelete(index);
+    /// <summary>The number is free when channel and device are closed.</summary>
+    /// <param name="wait">For that; false: kernels before 6.9 do nothing.</param>
+    public static void Delete(int index, bool wait) => _ = NativeMethods.UblkDelete(index, wait ? 1u : 0u);
 }

@@ -128,6 +128,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "brn_keeper_put", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int KeeperPut(int keeper, string name, int descriptor, uint patienceSeconds);
 
+    [LibraryImport(Library, EntryPoint = "brn_keeper_put_ublk", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int KeeperPutUblk(int keeper, string name, int index, ulong identity, uint patienceSeconds);
+
     [LibraryImport(Library, EntryPoint = "brn_keeper_get", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int KeeperGet(int keeper, string name);
 
@@ -204,7 +207,7 @@ internal static unsafe partial class NativeMethods
     public static partial int UblkStop(int index);
 
     [LibraryImport(Library, EntryPoint = "brn_ublk_delete")]
-    public static partial int UblkDelete(int index);
+    public static partial int UblkDelete(int index, uint wait);
 
     [LibraryImport(Library, EntryPoint = "brn_ublk_open")]
     public static partial int UblkOpen(int index);

@@ -73,9 +73,9 @@ internal sealed class DeviceGuest : IDisposable
     private string ControlPath => Path.Combine(_folder, "control");
 
     /// <summary>A guest with our programs and empty disks; skips the test without what it needs.</summary>
-    /// <param name="series">6.1, 6.12 or 6.12-arm64.</param>
+    /// <param name="series">As guest/build has it.</param>
     /// <param name="what">Which programs, see guest/files.</param>
-    /// <param name="disks">How many empty disks it has: /dev/vdb, /dev/vdc and so on.</param>
+    /// <param name="disks">How many empty ones: /dev/vdb and so on, to <see cref="Control"/> 0 and so on.</param>
     public static DeviceGuest Start(
         string series, string what, int disks = 0, long diskBytes = 0, int memoryMiB = UsualMemoryMiB)
     {
@@ -90,7 +90,7 @@ internal sealed class DeviceGuest : IDisposable
                 file.SetLength(diskBytes);
             }
 
-            options.AddRange(["-drive", $"if=virtio,format=raw,cache=unsafe,file={path}"]);
+            options.AddRange(["-drive", $"if=virtio,format=raw,cache=unsafe,node-name=disk{i},file={path}"]);
         }
 
         return new DeviceGuest(series, folder, files, options, null);

@@ -9,18 +9,12 @@ namespace BlockRepl.Interop.Tests.Devices;
 /// </summary>
 internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernelIsPeer)
 {
-    private const string Prepare =
+    /// <summary>
+    /// Shell commands that make programs: br NODE COMMAND... asks a node's daemon, begin NODE FRONTEND starts it.
+    /// </summary>
+    public const string Commands =
         """
         mkdir -p /run/a /run/b /mnt /etc /dev/shm
-        cat >/etc/drbd.conf <<\END
-        global { usage-count no; }
-        resource r0 {
-          net { protocol C; }
-          meta-disk internal;
-          on a { device /dev/drbd0; disk /dev/vdb; address 127.0.0.1:7788; }
-          on b { device /dev/drbd1; disk /dev/vdc; address 127.0.0.1:7789; }
-        }
-        END
         cat >/bin/br <<\END
         node=$1; shift
         LD_LIBRARY_PATH=/usr/bin exec /usr/bin/blockrepl --node $node --run-dir /run/$node --config /etc/drbd.conf "$@"
@@ -33,6 +27,20 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
         echo $! >/run/$1.pid
         for i in $(seq 300); do br $1 status >/dev/null 2>&1 && exit 0; usleep 100000; done
         cat /run/$1.log; exit 1
+        END
+        chmod +x /bin/br /bin/begin
+        """;
+
+    private const string Prepare =
+        """
+        cat >/etc/drbd.conf <<\END
+        global { usage-count no; }
+        resource r0 {
+          net { protocol C; }
+          meta-disk internal;
+          on a { device /dev/drbd0; disk /dev/vdb; address 127.0.0.1:7788; }
+          on b { device /dev/drbd1; disk /dev/vdc; address 127.0.0.1:7789; }
+        }
         END
         cat >/bin/load <<\END
         while [ ! -e /run/stop ]; do
@@ -53,7 +61,7 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
         done
         echo ended
         END
-        chmod +x /bin/br /bin/begin /bin/load /bin/writer
+        chmod +x /bin/load /bin/writer
         hostname b
         br a create-md --force r0 && br b create-md --force r0
         """;
@@ -64,6 +72,7 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
     /// <summary>Starts both, and makes node a Primary of a device with a file system.</summary>
     public void Mount()
     {
+        guest.Do(Commands);
         guest.Do(Prepare);
         if (!kernelIsPeer)
         {
