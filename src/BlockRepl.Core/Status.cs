@@ -18,7 +18,14 @@ public sealed record VolumeStatus
 
     /// <summary>Null without a network configuration.</summary>
     public ReplicationProtocol? Protocol { get; init; }
-    public bool Suspended { get; init; }
+    public bool Suspended => SuspendedByUser || SuspendedNoData || SuspendedFencing;
+    public bool SuspendedByUser { get; init; }
+
+    /// <summary>Neither disk can be reached, and on-no-data-accessible says suspend-io.</summary>
+    public bool SuspendedNoData { get; init; }
+
+    /// <summary>Until the peer is fenced.</summary>
+    public bool SuspendedFencing { get; init; }
     public bool PausedByDependency { get; init; }
     public bool PausedByPeer { get; init; }
     public bool PausedByUser { get; init; }

@@ -76,7 +76,7 @@ public sealed class ToolSocketTests
         for (int i = 0; i < 20_000; i++)
         {
             int round = i;
-            node.Resources.All["r0"].Change(status => status with { Suspended = round % 2 == 0 });
+            node.Resources.All["r0"].Change(status => status with { SuspendedByUser = round % 2 == 0 });
             node.Events.Handler(new("r0", 0, Core.HandlerKind.OutOfSync, ExitCode: null));
         }
 

@@ -48,7 +48,7 @@ public sealed class ToolTests
         node.Resources.All["r0"].Change(status => status with
         {
             Connection = ConnectionState.Connected, PeerRole = Role.Primary, PeerDisk = DiskState.UpToDate,
-            Suspended = true,
+            SuspendedByUser = true,
         });
         const string text = """
             _minor=0
@@ -110,6 +110,22 @@ public sealed class ToolTests
         Assert.Equal((0, text, ""), await node.ToolAsync("drbdsetup", "status", "r1"));
         Assert.Contains("_resynced_percent=37.4\n", (await node.ToolAsync("drbdsetup", "sh-status", "1")).Output);
         Assert.Equal((10, "", "r9: No such resource\n"), await node.ToolAsync("drbdsetup", "status", "r9"));
+    }
+
+    [Theory]
+    [InlineData(true, false, false, "user")]
+    [InlineData(false, true, false, "no-data")]
+    [InlineData(false, false, true, "fencing")]
+    [InlineData(true, true, true, "user,no-data,fencing")]
+    public async Task Status_says_why_io_is_suspended(bool byUser, bool noData, bool fencing, string reasons)
+    {
+        await using TestNode node = await UpAsync();
+        node.Resources.All["r0"].Change(status => status with
+        {
+            SuspendedByUser = byUser, SuspendedNoData = noData, SuspendedFencing = fencing,
+        });
+        Assert.StartsWith(
+            $"r0 role:Secondary suspended:{reasons}\n", (await node.ToolAsync("drbdadm", "status", "r0")).Output);
     }
 
     [Theory]

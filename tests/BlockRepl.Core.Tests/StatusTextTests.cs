@@ -94,8 +94,8 @@ public sealed partial class StatusTextTests
     {
         VolumeStatus status = Idle with
         {
-            Suspended = true, PausedByDependency = true, PausedByPeer = true, PausedByUser = true, Blocked = 'd',
-            ActivityLogSuspended = true, Protocol = null,
+            SuspendedNoData = true, PausedByDependency = true, PausedByPeer = true, PausedByUser = true,
+            Blocked = 'd', ActivityLogSuspended = true, Protocol = null,
         };
         Assert.Contains("ds:UpToDate/UpToDate   sapuds\n", StatusText.ProcDrbd("tag", [status]));
     }
@@ -117,7 +117,7 @@ public sealed partial class StatusTextTests
             Disk = Enum.Parse<DiskState>(first.Groups["ds"].Value),
             PeerDisk = Enum.Parse<DiskState>(first.Groups["pdsk"].Value),
             Protocol = first.Groups["p"].Value == " " ? null : Enum.Parse<ReplicationProtocol>(first.Groups["p"].Value),
-            Suspended = flags[0] == 's',
+            SuspendedByUser = flags[0] == 's',
             PausedByDependency = flags[1] == 'a',
             PausedByPeer = flags[2] == 'p',
             PausedByUser = flags[3] == 'u',

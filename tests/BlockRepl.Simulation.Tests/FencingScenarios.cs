@@ -114,6 +114,9 @@ public sealed class FencingScenarios
         s.A.FrontEnd.Submit(RequestKind.Write, 0, 0, 4096, false, _ => written = true);
         s.Wait(2 * Duration.Second);
         Assert.False(written, "a write was answered before the handler");
+        VolumeStatus waiting = s.A.Status[0];
+        Assert.Equal(
+            (false, false, true), (waiting.SuspendedByUser, waiting.SuspendedNoData, waiting.SuspendedFencing));
         s.Wait(2 * Duration.Second);
         Assert.Equal(goesOn, written);
         Assert.Equal(goesOn ? DiskState.Outdated : DiskState.DUnknown, s.A.Status[0].PeerDisk);

@@ -46,7 +46,10 @@ public sealed record VolumeReport
 
     /// <summary>The export's name at the NBD server.</summary>
     public required string NbdExport { get; init; }
-    public bool Suspended { get; init; }
+    public bool Suspended => SuspendedByUser || SuspendedNoData || SuspendedFencing;
+    public bool SuspendedByUser { get; init; }
+    public bool SuspendedNoData { get; init; }
+    public bool SuspendedFencing { get; init; }
     public bool PausedByDependency { get; init; }
     public bool PausedByPeer { get; init; }
     public bool PausedByUser { get; init; }
@@ -86,7 +89,9 @@ public sealed record VolumeReport
         PeerDisk = status.PeerDisk.ToString(),
         Protocol = status.Protocol?.ToString(),
         NbdExport = $"{resource}/{status.Volume}",
-        Suspended = status.Suspended,
+        SuspendedByUser = status.SuspendedByUser,
+        SuspendedNoData = status.SuspendedNoData,
+        SuspendedFencing = status.SuspendedFencing,
         PausedByDependency = status.PausedByDependency,
         PausedByPeer = status.PausedByPeer,
         PausedByUser = status.PausedByUser,

@@ -62,17 +62,11 @@ internal sealed record NodeObject(string Kind, string Key, IReadOnlyList<ObjectF
         "StandAlone" or "Disconnecting" or "Unconnected" or "Timeout" or "BrokenPipe" or "NetworkFailure"
         or "ProtocolError" or "TearDown" or "WFConnection" or "WFReportParams");
 
-    public static string SuspendedWord(VolumeReport volume) => volume.Suspended ? "yes" : "no";
+    public static string SuspendedWord(VolumeReport volume) => Reasons(
+        (volume.SuspendedByUser, "user"), (volume.SuspendedNoData, "no-data"), (volume.SuspendedFencing, "fencing"));
 
-    public static string ResyncSuspendedWord(VolumeReport volume)
-    {
-        string reasons = string.Join(',', new[]
-        {
-            volume.PausedByUser ? "user" : "", volume.PausedByPeer ? "peer" : "",
-            volume.PausedByDependency ? "dependency" : "",
-        }.Where(reason => reason.Length > 0));
-        return reasons.Length > 0 ? reasons : "no";
-    }
+    public static string ResyncSuspendedWord(VolumeReport volume) => Reasons(
+        (volume.PausedByUser, "user"), (volume.PausedByPeer, "peer"), (volume.PausedByDependency, "dependency"));
 
     public static IEnumerable<ObjectField> DeviceStatistics(VolumeReport volume) =>
     [
@@ -132,6 +126,12 @@ internal sealed record NodeObject(string Kind, string Key, IReadOnlyList<ObjectF
 
     /// <summary>DRBD 8.4 has one peer; its tools always call it so.</summary>
     public const string Peer = "peer-node-id:0 conn-name:peer";
+
+    private static string Reasons(params (bool Holds, string Word)[] reasons)
+    {
+        string words = string.Join(',', reasons.Where(reason => reason.Holds).Select(reason => reason.Word));
+        return words.Length > 0 ? words : "no";
+    }
 
     private static ObjectField Number(string name, ulong value) =>
         new(name, value.ToString(CultureInfo.InvariantCulture));
