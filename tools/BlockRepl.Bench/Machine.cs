@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using BlockRepl.Core.Protocol;
+using BlockRepl.Nodes.Measuring;
 using BlockRepl.Platform.Digests;
 
 namespace BlockRepl.Bench;

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using BlockRepl.Nodes;
+using BlockRepl.Nodes.Measuring;
 
 namespace BlockRepl.Bench;
 
@@ -11,7 +12,7 @@ namespace BlockRepl.Bench;
 /// second daemon's NBD export over TCP before it answers (copy-mode write-blocking). It computes no digest and keeps no
 /// activity log.
 /// </summary>
-internal sealed class MirrorPeer : IDevice
+internal sealed class MirrorPeer : IDevice, IDisposable
 {
     private readonly string _folder;
     private readonly List<Process> _processes = [];

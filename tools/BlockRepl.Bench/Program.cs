@@ -1,5 +1,6 @@
 using System.Globalization;
 using BlockRepl.Bench;
+using BlockRepl.Nodes.Measuring;
 using BlockRepl.Platform.Digests;
 
 if (args.Any(a => a != "--quick"))
@@ -108,7 +109,8 @@ void ReportRatios(List<DeviceResult> results, Figure[] raw, double[][] againstMi
     Report.Columns();
     foreach (DeviceResult result in results)
     {
-        Report.Ratio(result.Name + " / raw disk", result.Figures, raw);
+        Report.Ratio(
+            result.Name + " / raw disk", Workload.All.Select((w, i) => result.Figures[i].Of(w) / raw[i].Of(w)));
     }
 
     if (againstMirror.Length == 0)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using BlockRepl.Nodes;
+using BlockRepl.Nodes.Measuring;
 
 namespace BlockRepl.Bench;
 
@@ -10,7 +11,7 @@ internal sealed record DeviceResult(
     string Name, Figure[] Figures, double ResyncBytesPerSecond, long PrimaryKiB, long SecondaryKiB);
 
 /// <summary>Our device, through NBD or as a block device: two daemons on this machine.</summary>
-internal sealed class ReplicatedDevice : IDevice
+internal sealed class ReplicatedDevice : IDevice, IDisposable
 {
     private readonly TwoNodes _nodes;
     private readonly double _resyncBytesPerSecond;

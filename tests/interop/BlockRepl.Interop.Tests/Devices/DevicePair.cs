@@ -1,3 +1,4 @@
+using System.Globalization;
 using BlockRepl.Nodes;
 using Xunit;
 
@@ -22,10 +23,13 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
         cat >/bin/begin <<\END
         dev=/dev; [ $1 = a ] || dev=/dev/$1
         export LD_LIBRARY_PATH=/usr/bin
+        ready() { grep -c '] Ready; ' /run/$1.log; }
+        touch /run/$1.log
+        before=$(ready $1)
         setsid /usr/bin/blockrepld --node $1 --run-dir /run/$1 --config /etc/drbd.conf --frontend $2 --dev-dir $dev \
           >>/run/$1.log 2>&1 &
         echo $! >/run/$1.pid
-        for i in $(seq 300); do br $1 status >/dev/null 2>&1 && exit 0; usleep 100000; done
+        for i in $(seq 600); do [ $(ready $1) -gt $before ] && exit 0; usleep 100000; done
         cat /run/$1.log; exit 1
         END
         chmod +x /bin/br /bin/begin
@@ -72,16 +76,7 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
     /// <summary>Starts both, and makes node a Primary of a device with a file system.</summary>
     public void Mount()
     {
-        guest.Do(Commands);
-        guest.Do(Prepare);
-        if (!kernelIsPeer)
-        {
-            guest.Do($"begin b {frontEnd}");
-        }
-
-        DoOnPeer("up");
-        guest.Do($"begin a {frontEnd} && br a up r0 && br a wait-connect r0");
-        guest.Do("br a primary --force r0");
+        Begin();
         string device = frontEnd switch { "nbd" => "/dev/nbd", "ublk" => "/dev/ublkb", _ => "/dev/loop" };
         Assert.StartsWith(device, guest.Do("readlink /dev/drbd/by-res/r0/0"));
         if (frontEnd != "fuse")
@@ -93,6 +88,24 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
         guest.Do("/usr/bin/mke2fs -q -t ext4 /dev/drbd0 && mount -t ext4 /dev/drbd0 /mnt", 300);
     }
 
+    /// <summary>Starts both, and makes node a Primary, the first sync's source.</summary>
+    public void Begin()
+    {
+        guest.Do(Commands);
+        guest.Do(Prepare);
+        if (!kernelIsPeer)
+        {
+            guest.Do($"begin b {frontEnd}");
+        }
+
+        DoOnPeer("up");
+        guest.Do($"begin a {frontEnd} && br a up r0 && br a wait-connect r0");
+        guest.Do("br a primary --force r0");
+    }
+
+    public void WaitForSync() => Poll.Until(
+        () => guest.Do("br a status").Contains("UpToDate/UpToDate", StringComparison.Ordinal), "the resync", 300);
+
     /// <summary>
     /// Ends the use of the file system on node a, which must be whole; node b takes over and must have the same.
     /// </summary>
@@ -101,20 +114,29 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
     {
         guest.Do($"cd /mnt && {check}", 300);
         guest.Do("umount /mnt && /usr/bin/e2fsck -fn /dev/drbd0", 300);
-        Poll.Until(
-            () => guest.Do("br a status").Contains("UpToDate/UpToDate", StringComparison.Ordinal), "the resync", 300);
-        string bytes = guest.Do("blockdev --getsize64 /dev/drbd0");
+        WaitForSync();
+        long bytes = long.Parse(guest.Do("blockdev --getsize64 /dev/drbd0"), CultureInfo.InvariantCulture);
         guest.Do("br a secondary r0 && ! dd if=/dev/drbd0 of=/dev/null count=1");
         DoOnPeer("primary");
         guest.Do($"/usr/bin/e2fsck -fn {PeerDevice} && mount -t ext4 {PeerDevice} /mnt", 300);
         guest.Do($"cd /mnt && {check} && cd / && umount /mnt", 300);
         DoOnPeer("secondary");
-        guest.Do("br a down r0");
-        DoOnPeer("down");
-        guest.Do($"cmp -n {bytes} /dev/vdb /dev/vdc", 300);
+        End(bytes);
         Assert.Equal("", guest.Do("ls /dev | grep ublkb || true"));
         Assert.DoesNotContain("I/O error", guest.Do("dmesg"), StringComparison.OrdinalIgnoreCase);
     }
+
+    /// <summary>Takes the resource down on both; both disks must have the same.</summary>
+    public void End(long bytes)
+    {
+        guest.Do("br a down r0");
+        DoOnPeer("down");
+        Assert.Equal(-1, guest.FirstDifference(bytes));
+    }
+
+    /// <summary>Ends the daemons, so that the guest can have another pair.</summary>
+    public void EndDaemons() =>
+        guest.Do("kill $(cat /run/?.pid); while pidof blockrepld >/dev/null; do usleep 100000; done");
 
     /// <summary>Does something with a pair; what the daemons and the kernel logged goes with what fails.</summary>
     public void Play(Action script)

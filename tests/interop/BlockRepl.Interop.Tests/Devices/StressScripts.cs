@@ -16,6 +16,9 @@ public sealed class StressScripts
     private const int LeftKiB = 90000;
     private const int Passed = 0;
 
+    /// <summary>For 3 s of a test, and to remove what it has made: some make thousands of files.</summary>
+    private const int StressSeconds = 600;
+
     /// <summary>PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE, what PR_SET_IO_FLUSHER sets in a task's flags.</summary>
     private const long IsIoFlusher = 0x0018_0000;
 
@@ -32,6 +35,7 @@ public sealed class StressScripts
         pair.Play(() =>
         {
             pair.Mount();
+            pair.WaitForSync();
             guest.Do("mkdir /raw && /usr/bin/mke2fs -q -t ext4 /dev/vdd && mount -t ext4 /dev/vdd /raw");
             string[] names = guest.Do("/usr/bin/stress-ng --class filesystem? | sed 's/.*: //'").Split(' ');
             Dictionary<string, int> onRaw = Stress(guest, names, "/raw");
@@ -124,7 +128,8 @@ public sealed class StressScripts
             name => name,
             name => guest.Run(
                 $"mkdir {folder}/s && /usr/bin/stress-ng --{name} 1 --timeout 3s --verify --temp-path {folder}/s; "
-                    + $"code=$?; rm -r {folder}/s; exit $code").ExitCode);
+                    + $"code=$?; rm -r {folder}/s; exit $code",
+                StressSeconds).ExitCode);
 
     private static string Others(Dictionary<string, int> codes) =>
         string.Join(' ', codes.Where(pair => pair.Value != Passed).Select(pair => $"{pair.Key}={pair.Value}"));

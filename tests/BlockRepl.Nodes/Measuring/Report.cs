@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace BlockRepl.Bench;
+namespace BlockRepl.Nodes.Measuring;
 
 /// <summary>Prints the figures and the ratios between them.</summary>
-internal static class Report
+public static class Report
 {
     private const int NameWidth = 44;
     private const int ColumnWidth = 19;
@@ -16,11 +16,8 @@ internal static class Report
         Row(name, Workload.All.Zip(figures, (w, f) => f.Show(w)));
 
     /// <summary>A row of quotients; above 1 the first is the faster one.</summary>
-    public static void Ratio(string name, Figure[] ours, Figure[] other) =>
-        Row(
-            name,
-            Workload.All.Select(
-                (w, i) => (ours[i].Of(w) / other[i].Of(w)).ToString("N2", CultureInfo.InvariantCulture)));
+    public static void Ratio(string name, IEnumerable<double> quotients) =>
+        Row(name, quotients.Select(times => times.ToString("N2", CultureInfo.InvariantCulture)));
 
     public static void Line(string name, string value) => Console.WriteLine(name.PadRight(NameWidth) + value);
 

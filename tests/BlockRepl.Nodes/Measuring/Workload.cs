@@ -1,14 +1,13 @@
 using System.Globalization;
 using System.Text.Json;
-using BlockRepl.Nodes;
 
-namespace BlockRepl.Bench;
+namespace BlockRepl.Nodes.Measuring;
 
 /// <summary>One of the write patterns that every device is measured with.</summary>
 /// <param name="IsThroughput">Whether MB/s is the figure of interest, or operations per second.</param>
 /// <param name="Aim">How many times as fast as the other replicator it should be.</param>
 /// <param name="FlushEvery">After so many writes a flush; 0 = never.</param>
-internal sealed record Workload(
+public sealed record Workload(
     string Name, string BlockSize, int QueueDepth, string Pattern, bool IsThroughput, double Aim, int FlushEvery = 0)
 {
     public static readonly Workload[] All =
@@ -24,7 +23,7 @@ internal sealed record Workload(
 /// <summary>
 /// What fio saw: bytes and operations per second, mean and 99th percentile of the latency in microseconds.
 /// </summary>
-internal readonly record struct Figure(
+public readonly record struct Figure(
     double BytesPerSecond, double OperationsPerSecond, double MeanMicroseconds, double P99Microseconds)
 {
     public double Of(Workload workload) => workload.IsThroughput ? BytesPerSecond : OperationsPerSecond;
@@ -37,22 +36,26 @@ internal readonly record struct Figure(
 }
 
 /// <summary>Runs fio and reads its figures.</summary>
-internal static class Fio
+public static class Fio
 {
     /// <summary>Writes for some seconds; <paramref name="target"/> are the options that name the device.</summary>
-    public static Figure Measure(Workload workload, double seconds, long sizeBytes, params string[] target)
+    public static Figure Measure(Workload workload, double seconds, long sizeBytes, params string[] target) =>
+        Parse(Tool.Run("fio", 120, Options(workload, seconds, sizeBytes, target)).OrThrow().Output);
+
+    /// <summary>What fio is told, wherever it runs.</summary>
+    public static string[] Options(Workload workload, double seconds, long sizeBytes, params string[] target) =>
+    [
+        "--name=bench",
+        "--bs=" + workload.BlockSize, "--iodepth=" + workload.QueueDepth, "--rw=" + workload.Pattern,
+        "--size=" + sizeBytes, "--time_based",
+        "--runtime=" + Milliseconds(seconds), "--ramp_time=" + Milliseconds(seconds / 4),
+        "--fsync=" + workload.FlushEvery, "--randseed=1", "--output-format=json", .. target,
+    ];
+
+    /// <summary>The figures in fio's answer to <see cref="Options"/>.</summary>
+    public static Figure Parse(string output)
     {
-        string[] options =
-        [
-            "--name=bench",
-            "--bs=" + workload.BlockSize, "--iodepth=" + workload.QueueDepth, "--rw=" + workload.Pattern,
-            "--size=" + sizeBytes, "--time_based",
-            "--runtime=" + Milliseconds(seconds), "--ramp_time=" + Milliseconds(seconds / 4),
-            "--fsync=" + workload.FlushEvery, "--randseed=1", "--output-format=json", .. target,
-        ];
-        ToolResult result = Tool.Run("fio", 120, options).OrThrow();
-        int start = result.Output.IndexOf('{', StringComparison.Ordinal);
-        using JsonDocument document = JsonDocument.Parse(result.Output[start..]);
+        using JsonDocument document = JsonDocument.Parse(output[output.IndexOf('{', StringComparison.Ordinal)..]);
         JsonElement write = document.RootElement.GetProperty("jobs")[0].GetProperty("write");
         JsonElement latency = write.GetProperty("clat_ns");
         return new Figure(

@@ -1,7 +1,7 @@
-namespace BlockRepl.Bench;
+namespace BlockRepl.Nodes.Measuring;
 
 /// <summary>A device that fio can write to.</summary>
-internal interface IDevice : IDisposable
+public interface IDevice
 {
     string Name { get; }
 
@@ -12,7 +12,7 @@ internal interface IDevice : IDisposable
 /// Devices measured in turns, pattern by pattern and round by round: what else the machine does meanwhile, and how fast
 /// its disk happens to be, meets all of them alike.
 /// </summary>
-internal static class Contest
+public static class Contest
 {
     /// <returns>For each device, for each pattern of <see cref="Workload.All"/>, a figure of each round.</returns>
     public static Figure[][][] Run(IReadOnlyList<IDevice> devices, int rounds, double seconds)
