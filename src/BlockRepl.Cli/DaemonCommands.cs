@@ -11,7 +11,9 @@ namespace BlockRepl.Cli;
 internal sealed class DaemonCommands(NodeOptions node, Terminal terminal)
 {
     private static readonly TimeSpan TakeOverTime = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan TakeOverPoll = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Each look costs processor time that the new process wants.</summary>
+    private static readonly TimeSpan TakeOverPoll = TimeSpan.FromMilliseconds(50);
 
     /// <summary>What a command does on the disk itself where no daemon has the resource up.</summary>
     public delegate Task<int> OfflineAction(NodeLocation location, string target, CancellationToken cancellation);

@@ -6,7 +6,8 @@ namespace BlockRepl.Daemon.Hosting;
 /// <summary>Sole possession of a run directory: two daemons there would answer for each other's resources.</summary>
 internal sealed class RunDirectoryLock : IDisposable
 {
-    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(1);
+    /// <summary>Each attempt costs processor time that the process that is about to end wants.</summary>
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(10);
 
     private readonly FileStream _file;
 
