@@ -315,6 +315,7 @@ BRN_API int32_t brn_keeper_connect(const char *path);
 BRN_API int32_t brn_keeper_put(int32_t keeper, const char *name, int32_t fd, uint32_t patience_s);
 BRN_API int32_t brn_keeper_put_ublk(
     int32_t keeper, const char *name, int32_t index, uint64_t identity, uint32_t patience_s);
+BRN_API int32_t brn_keeper_put_nbd(int32_t keeper, const char *identifier, int32_t index, uint32_t patience_s);
 BRN_API int32_t brn_keeper_get(int32_t keeper, const char *name);
 BRN_API int32_t brn_keeper_drop(int32_t keeper, const char *name);
 

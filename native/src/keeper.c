@@ -109,9 +109,16 @@ int32_t brn_keeper_put_ublk(
 {
     int answer = -1;
     struct keeper_message message = {
-        .code = KEEPER_PUT_UBLK, .patience_s = patience_s, .ublk_index = index,
+        .code = KEEPER_PUT_UBLK, .patience_s = patience_s, .device_index = index,
         .ublk_identity = {(uint32_t)identity, (uint32_t)(identity >> 32)}};
     return ask(keeper, message, name, -1, &answer);
+}
+
+int32_t brn_keeper_put_nbd(int32_t keeper, const char *identifier, int32_t index, uint32_t patience_s)
+{
+    int answer = -1;
+    struct keeper_message message = {.code = KEEPER_PUT_NBD, .patience_s = patience_s, .device_index = index};
+    return ask(keeper, message, identifier, -1, &answer);
 }
 
 int32_t brn_keeper_get(int32_t keeper, const char *name)

@@ -12,6 +12,7 @@ enum keeper_code {
     KEEPER_GET = 2,  /* answered with the descriptor, which is kept on, or without one */
     KEEPER_DROP = 3, /* close it */
     KEEPER_PUT_UBLK = 4, /* no descriptor but a ublk device, to be ended when its time is over */
+    KEEPER_PUT_NBD = 5,  /* the same with an NBD device, whose identifier is the name */
 };
 
 /*
@@ -23,7 +24,7 @@ struct keeper_message {
     int result;
     unsigned patience_s; /* how long it is kept when the daemon has gone; 0: for ever */
     char name[KEEPER_NAME_BYTES];
-    int ublk_index;
+    int device_index;
     uint32_t ublk_identity[2]; /* the lower half first */
 };
 

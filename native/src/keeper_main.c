@@ -3,13 +3,15 @@
  * socket. While a daemon is connected it puts and gets; when it has gone each descriptor waits for its successor as
  * long as was said when it was put, then it is closed. With nothing left to keep and nobody connected the process ends.
  *
- * A ublk device is kept by the kernel, for as long as it takes. An entry without a descriptor gives it an end.
+ * A ublk device is kept by the kernel, for as long as it takes; an NBD device too, with what was in flight when the
+ * daemon died. An entry without a descriptor gives them an end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -24,8 +26,9 @@
 
 struct kept {
     char name[KEEPER_NAME_BYTES];
-    int fd; /* -1: a ublk device */
-    int ublk_index;
+    int fd; /* -1: a device */
+    int code;
+    int device_index;
     uint64_t ublk_identity;
     long long patience_ms; /* LLONG_MAX: for ever */
 };
@@ -67,7 +70,8 @@ static int put(const struct keeper_message *message, int fd)
         memcpy(entry->name, message->name, KEEPER_NAME_BYTES);
     }
     entry->fd = fd;
-    entry->ublk_index = message->ublk_index;
+    entry->code = message->code;
+    entry->device_index = message->device_index;
     entry->ublk_identity = (uint64_t)message->ublk_identity[1] << 32 | message->ublk_identity[0];
     entry->patience_ms = message->patience_s == 0 ? LLONG_MAX : (long long)message->patience_s * 1000;
     return 0;
@@ -89,11 +93,40 @@ static int drop(const char *name)
     return 0;
 }
 
+static void end_nbd(const struct kept *entry)
+{
+    char path[64], identifier[KEEPER_NAME_BYTES] = "";
+    snprintf(path, sizeof path, "/sys/block/nbd%d/backend", entry->device_index);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return;
+    }
+    int known = fgets(identifier, sizeof identifier, file) != NULL;
+    fclose(file);
+    identifier[strcspn(identifier, "\n")] = '\0';
+    if (known && strcmp(identifier, entry->name) == 0) {
+        brn_nbd_disconnect(entry->device_index);
+    }
+}
+
+static void end_ublk(const struct kept *entry)
+{
+    brn_ublk_info info;
+    int index = entry->device_index;
+    if (brn_ublk_info_get(index, &info) == 0 && info.identity == entry->ublk_identity &&
+        info.state == BRN_UBLK_QUIESCED) {
+        brn_ublk_stop(index);
+        if (brn_ublk_delete(index, 0) != 0) {
+            brn_ublk_delete(index, 1);
+        }
+    }
+}
+
 /*
  * If the device is still the one that was put and nobody serves it, what waits in it fails now. That takes as long as a
  * file system on it takes to give up, so a child does it, without our sockets: the next daemon must not wait for it.
  */
-static void end_ublk(const struct kept *entry)
+static void end_device(const struct kept *entry)
 {
     pid_t child = fork();
     if (child > 0) {
@@ -102,15 +135,7 @@ static void end_ublk(const struct kept *entry)
     if (child == 0) {
         syscall(__NR_close_range, 0u, ~0u, 0u);
     }
-    brn_ublk_info info;
-    int index = entry->ublk_index;
-    if (brn_ublk_info_get(index, &info) == 0 && info.identity == entry->ublk_identity &&
-        info.state == BRN_UBLK_QUIESCED) {
-        brn_ublk_stop(index);
-        if (brn_ublk_delete(index, 0) != 0) {
-            brn_ublk_delete(index, 1);
-        }
-    }
+    (entry->code == KEEPER_PUT_UBLK ? end_ublk : end_nbd)(entry);
     if (child == 0) {
         _exit(0);
     }
@@ -123,7 +148,7 @@ static int expire(long long waited_ms)
     for (int i = kept_count; i-- > 0;) {
         if (kept[i].patience_ms <= waited_ms) {
             if (kept[i].fd < 0) {
-                end_ublk(&kept[i]);
+                end_device(&kept[i]);
             }
             forget(&kept[i]);
         } else if (kept[i].patience_ms < next) {
@@ -144,7 +169,7 @@ static int serve(int client)
         return error;
     }
     int answer = -1;
-    if (message.code == KEEPER_PUT || message.code == KEEPER_PUT_UBLK) {
+    if (message.code == KEEPER_PUT || message.code == KEEPER_PUT_UBLK || message.code == KEEPER_PUT_NBD) {
         message.result = put(&message, fd);
     } else {
         struct kept *entry = find(message.name);

@@ -64,6 +64,6 @@ internal static partial class Log
 
     [LoggerMessage(
         3030, LogLevel.Warning,
-        "ublk: if this daemon dies the I/O of {Volume} waits for the next one without limit: {Reason}")]
-    public static partial void UblkNotWatched(ILogger logger, string volume, string reason);
+        "If this daemon dies, I/O of {Volume} may wait for the next one without limit: {Reason}")]
+    public static partial void NotWatched(ILogger logger, string volume, string reason);
 }

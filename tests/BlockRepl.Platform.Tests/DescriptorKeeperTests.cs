@@ -87,6 +87,7 @@ public sealed class DescriptorKeeperTests : IDisposable
         {
             keeper.Put("a", other, patience: null);
             keeper.PutUblk("a", NoDevice, 1, TimeSpan.FromSeconds(1));
+            keeper.PutNbd("blockrepl:/run/a/nbd:r0/0", NoDevice, TimeSpan.FromSeconds(1));
             Assert.False(keeper.Has("a"));
             keeper.Put("b", _writer, TimeSpan.FromSeconds(2));
             CloseWriter();

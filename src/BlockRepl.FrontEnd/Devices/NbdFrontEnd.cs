@@ -6,14 +6,16 @@ namespace BlockRepl.FrontEnd.Devices;
 /// <summary>Devices by the kernel's NBD client: /dev/nbdN, connected to an <see cref="Nbd.NbdSession"/>.</summary>
 /// <remarks>
 /// A daemon that ends in favour of another leaves its connections, with what it had received of them, to a keeper
-/// process. Of one that dies without a word nobody knows what it had received: its connections die too.
+/// process. Of one that dies without a word nobody knows what it had received: its connections die too. The kernel
+/// counts how long what comes then has waited, but not what was in flight: for that the keeper ends the device.
 /// </remarks>
-public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd
+public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 {
     /// <summary>How long a connection waits for the next daemon; then the device waits for another.</summary>
     private static readonly TimeSpan WaitWithConnection = TimeSpan.FromSeconds(20);
 
-    private readonly Lock _lock = new();
+    private readonly DeviceWatch _watch = new();
+
     public string Name => "nbd";
 
     public bool IsUsable(out string why) => KernelNbd.IsUsable(out why);
@@ -21,6 +23,7 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd
     /// <summary>A device that is in use stays: the next <see cref="Open"/> of its volume takes it over.</summary>
     public void CleanUp(string stateDirectory)
     {
+        _watch.Reach(stateDirectory); // no device ends while this daemon runs
         foreach (var (index, identifier) in KernelNbd.Find(Identifier(stateDirectory, "")))
         {
             if (DeviceHolders.Find(KernelNbd.PathOf(index)) is { } holder)
@@ -40,12 +43,27 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd
         return KernelNbd.Find(wanted).Any(device => device.Value == wanted);
     }
 
-    public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options) =>
-        NbdNode.Open(
-            volume, options, Identifier(options.StateDirectory, volume.Name), Take(options.StateDirectory, volume.Name),
-            connection => Leave(options.StateDirectory, volume.Name, connection), logger);
+    public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options)
+    {
+        var identifier = Identifier(options.StateDirectory, volume.Name);
+        var node = NbdNode.Open(
+            volume, options, identifier, Take(options.StateDirectory, volume.Name),
+            connection => Leave(options.StateDirectory, volume.Name, connection), () => _watch.Drop(identifier), logger);
+        if (options.WaitForDaemon is { } patience)
+        {
+            _watch.Put(
+                options.StateDirectory, keeper => keeper.PutNbd(identifier, node.Index, patience),
+                reason => Log.NotWatched(logger, volume.Name, reason));
+        }
+        else
+        {
+            _watch.Drop(identifier); // a daemon before this one may have had other orders
+        }
 
-    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
+        return node;
+    }
+
+    public void Dispose() => _watch.Dispose();
 
     private static string ReceivedPath(string stateDirectory, string volume) =>
         Path.Combine(stateDirectory, volume.Replace('/', '-') + ".received");
@@ -53,53 +71,42 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd
     /// <summary>What another daemon left for a device that is still there, or null.</summary>
     private NbdConnection? Take(string stateDirectory, string volume)
     {
-        lock (_lock)
+        _watch.Reach(stateDirectory); // the other daemon has been connected meanwhile, to leave it
+        if (!_watch.TryTake(volume, out var descriptor))
         {
-            using var keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory));
-            if (keeper is null || !keeper.TryGet(volume, out var descriptor))
-            {
-                return null;
-            }
-
-            keeper.Drop(volume);
-            var path = ReceivedPath(stateDirectory, volume);
-            try
-            {
-                var received = File.ReadAllBytes(path);
-                File.Delete(path);
-                if (IsWaiting(stateDirectory, volume))
-                {
-                    return new NbdConnection(descriptor, received);
-                }
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                Log.ConnectionNotLeft(logger, volume, error.Message);
-            }
-
-            KernelNbd.CloseEnd(descriptor);
             return null;
         }
+
+        var path = ReceivedPath(stateDirectory, volume);
+        try
+        {
+            var received = File.ReadAllBytes(path);
+            File.Delete(path);
+            if (IsWaiting(stateDirectory, volume))
+            {
+                return new NbdConnection(descriptor, received);
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            Log.ConnectionNotLeft(logger, volume, error.Message);
+        }
+
+        KernelNbd.CloseEnd(descriptor);
+        return null;
     }
 
     private void Leave(string stateDirectory, string volume, NbdConnection connection)
     {
-        lock (_lock)
-        {
-            try
+        _watch.Reach(stateDirectory); // the next daemon is connected already
+        _watch.Put(
+            stateDirectory,
+            keeper =>
             {
-                Directory.CreateDirectory(stateDirectory);
                 File.WriteAllBytes(ReceivedPath(stateDirectory, volume), connection.Received);
-                var path = KeeperPath(stateDirectory);
-                using var keeper = DescriptorKeeper.TryConnect(path) ?? DescriptorKeeper.Start(path);
                 keeper.Put(volume, connection.Descriptor, WaitWithConnection);
-            }
-            catch (Exception error) when (
-                error is IOException or UnauthorizedAccessException or KernelDeviceException)
-            {
-                Log.ConnectionNotLeft(logger, volume, error.Message);
-            }
-        }
+            },
+            reason => Log.ConnectionNotLeft(logger, volume, reason));
     }
 
     /// <summary>Names the node by its run directory, so that no other node on the machine takes the device.</summary>

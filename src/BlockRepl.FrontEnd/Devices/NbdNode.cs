@@ -22,18 +22,20 @@ internal sealed class NbdNode : IDeviceNode
     private readonly IVolumeDevice _volume;
     private readonly KernelNbdOptions _kernel;
     private readonly Action<NbdConnection> _leave;
+    private readonly Action _onRemoved;
     private readonly Action _died;
     private readonly ILogger _logger;
     private NbdSession? _session;
     private TaskCompletionSource _ended = new();
     private bool _leaving;
-    private int _index = -1;
 
     private NbdNode(
-        IVolumeDevice volume, DeviceNodeOptions options, string identifier, Action<NbdConnection> leave, ILogger logger)
+        IVolumeDevice volume, DeviceNodeOptions options, string identifier, Action<NbdConnection> leave,
+        Action onRemoved, ILogger logger)
     {
         _volume = volume;
         _leave = leave;
+        _onRemoved = onRemoved;
         _died = options.Died;
         _logger = logger;
         var facts = VolumeLoop.Describe(volume);
@@ -46,16 +48,19 @@ internal sealed class NbdNode : IDeviceNode
             facts.SizeBytes, facts.LogicalBlockBytes, (ulong)flags, identifier, options.WaitForDaemon);
     }
 
-    public string Path => KernelNbd.PathOf(_index);
+    public int Index { get; private set; } = -1;
+
+    public string Path => KernelNbd.PathOf(Index);
 
     /// <param name="old">A connection of this volume that another daemon left.</param>
     /// <param name="leave">Where this node's connection goes at a <see cref="HandOver"/>.</param>
+    /// <param name="onRemoved">Called when the device has gone.</param>
     public static NbdNode Open(
         IVolumeDevice volume, DeviceNodeOptions options, string identifier, NbdConnection? old,
-        Action<NbdConnection> leave, ILogger logger)
+        Action<NbdConnection> leave, Action onRemoved, ILogger logger)
     {
-        var node = new NbdNode(volume, options, identifier, leave, logger);
-        node._index = node.Connect(old, kernel => node.Adopt(kernel) ?? node.Make(kernel, options.Minor));
+        var node = new NbdNode(volume, options, identifier, leave, onRemoved, logger);
+        node.Index = node.Connect(old, kernel => node.Adopt(kernel) ?? node.Make(kernel, options.Minor));
         return node;
     }
 
@@ -65,7 +70,7 @@ internal sealed class NbdNode : IDeviceNode
     /// </summary>
     public bool TryRemove()
     {
-        if (_index < 0)
+        if (Index < 0)
         {
             return true;
         }
@@ -74,20 +79,20 @@ internal sealed class NbdNode : IDeviceNode
         {
             using (File.OpenHandle(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite))
             {
-                if (!KernelNbd.TrySetEndOnClose(_kernel, _index, end: true))
+                if (!KernelNbd.TrySetEndOnClose(_kernel, Index, end: true))
                 {
                     return Forget();
                 }
             }
 
-            if (!KernelNbd.IsConnected(_index) || !KernelNbd.TrySetEndOnClose(_kernel, _index, end: false))
+            if (!KernelNbd.IsConnected(Index) || !KernelNbd.TrySetEndOnClose(_kernel, Index, end: false))
             {
                 return Forget();
             }
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            return !KernelNbd.IsConnected(_index) && Forget();
+            return !KernelNbd.IsConnected(Index) && Forget();
         }
 
         return false;
@@ -98,7 +103,7 @@ internal sealed class NbdNode : IDeviceNode
         var facts = VolumeLoop.Describe(_volume);
         try
         {
-            KernelNbd.Resize(_kernel with { SizeBytes = facts.SizeBytes }, _index);
+            KernelNbd.Resize(_kernel with { SizeBytes = facts.SizeBytes }, Index);
         }
         catch (KernelDeviceException error)
         {
@@ -112,22 +117,13 @@ internal sealed class NbdNode : IDeviceNode
     /// </summary>
     public void Repair()
     {
-        if (_index < 0 || _leaving || !_ended.Task.IsCompleted)
+        if (Index < 0 || _leaving || !_ended.Task.IsCompleted)
         {
             return;
         }
 
-        if (!KernelNbd.IsConnected(_index))
-        {
-            throw new DeviceNodeException(
-                $"somebody else has ended {Path}: make the node Secondary and Primary again when nobody uses it");
-        }
-
-        Connect(null, kernel =>
-        {
-            Reconnect(_index, kernel);
-            return _index;
-        });
+        Connect(null, kernel => TryReconnect(Index, kernel) ? Index : throw new DeviceNodeException(
+            $"somebody else has ended {Path}: make the node Secondary and Primary again when nobody uses it"));
         Log.ConnectionRepaired(_logger, Path, _volume.Name);
     }
 
@@ -144,9 +140,9 @@ internal sealed class NbdNode : IDeviceNode
 
     public void Dispose()
     {
-        if (_index >= 0)
+        if (Index >= 0)
         {
-            KernelNbd.Disconnect(_index);
+            KernelNbd.Disconnect(Index);
             Forget();
         }
     }
@@ -207,14 +203,9 @@ internal sealed class NbdNode : IDeviceNode
     {
         foreach (var (index, identifier) in KernelNbd.Find(_kernel.Identifier))
         {
-            if (identifier != _kernel.Identifier)
+            if (identifier != _kernel.Identifier || (descriptor >= 0 && !TryReconnect(index, descriptor)))
             {
                 continue;
-            }
-
-            if (descriptor >= 0)
-            {
-                Reconnect(index, descriptor);
             }
 
             KernelNbd.Resize(_kernel, index);
@@ -225,8 +216,11 @@ internal sealed class NbdNode : IDeviceNode
         return null;
     }
 
-    /// <summary>The kernel needs a moment to see that the old connection is dead.</summary>
-    private void Reconnect(int index, int descriptor)
+    /// <summary>
+    /// The kernel needs a moment to see that the old connection is dead. False: the device was ended, and whoever still
+    /// has it open sees errors.
+    /// </summary>
+    private bool TryReconnect(int index, int descriptor)
     {
         var deadline = Environment.TickCount64 + (long)EndOfOldConnection.TotalMilliseconds;
         while (true)
@@ -234,7 +228,11 @@ internal sealed class NbdNode : IDeviceNode
             try
             {
                 KernelNbd.Reconnect(_kernel, index, descriptor);
-                return;
+                return true;
+            }
+            catch (KernelDeviceException error) when (error.IsNotSupported)
+            {
+                return false;
             }
             catch (KernelDeviceException error) when (error.IsBusy && Environment.TickCount64 < deadline)
             {
@@ -257,7 +255,8 @@ internal sealed class NbdNode : IDeviceNode
 
     private bool Forget()
     {
-        _index = -1;
+        Index = -1;
+        _onRemoved();
         EndSession(connected: true);
         return true;
     }

@@ -13,8 +13,7 @@ namespace BlockRepl.FrontEnd.Devices;
 /// </remarks>
 public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 {
-    private readonly Lock _lock = new();
-    private DescriptorKeeper? _keeper;
+    private readonly DeviceWatch _watch = new();
 
     public string Name => "ublk";
 
@@ -23,7 +22,7 @@ public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     /// <summary>A device that is in use stays: the next <see cref="Open"/> of its volume takes it over.</summary>
     public void CleanUp(string stateDirectory)
     {
-        _keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory)); // no device ends while this daemon runs
+        _watch.Reach(stateDirectory); // no device ends while this daemon runs
         var node = Identity(stateDirectory, "") >> 32;
         foreach (var device in KernelUblk.List())
         {
@@ -54,49 +53,22 @@ public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     public IDeviceNode Open(IVolumeDevice volume, DeviceNodeOptions options)
     {
         var identity = Identity(options.StateDirectory, volume.Name);
-        var node = UblkNode.Open(volume, options, identity, Drop, logger);
+        var node = UblkNode.Open(volume, options, identity, _watch.Drop, logger);
         if (options.WaitForDaemon is { } patience)
         {
-            Watch(node.Index, identity, volume.Name, patience, options.StateDirectory);
+            _watch.Put(
+                options.StateDirectory, keeper => keeper.PutUblk(volume.Name, node.Index, identity, patience),
+                reason => Log.NotWatched(logger, volume.Name, reason));
         }
         else
         {
-            Drop(volume.Name); // a daemon before this one may have had other orders
+            _watch.Drop(volume.Name); // a daemon before this one may have had other orders
         }
 
         return node;
     }
 
-    public void Dispose() => _keeper?.Dispose();
-
-    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
-
-    private void Watch(int index, ulong identity, string volume, TimeSpan patience, string stateDirectory)
-    {
-        lock (_lock)
-        {
-            try
-            {
-                Directory.CreateDirectory(stateDirectory);
-                _keeper ??= DescriptorKeeper.Start(KeeperPath(stateDirectory));
-                _keeper.PutUblk(volume, index, identity, patience);
-            }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                Log.UblkNotWatched(logger, volume, error.Message);
-                _keeper?.Dispose();
-                _keeper = null; // the next device starts another
-            }
-        }
-    }
-
-    private void Drop(string volume)
-    {
-        lock (_lock)
-        {
-            _keeper?.Drop(volume);
-        }
-    }
+    public void Dispose() => _watch.Dispose();
 
     /// <summary>The node's mark in the upper half, the volume's in the lower.</summary>
     private static ulong Identity(string stateDirectory, string volume) =>

@@ -109,4 +109,18 @@ public sealed class DescriptorKeeper : IDisposable
                 $"telling {Program} of {KernelUblk.PathOf(index)}");
         }
     }
+
+    /// <summary>
+    /// When the daemon has gone for so long, the NBD device shall end if it has this identifier.
+    /// </summary>
+    /// <exception cref="KernelDeviceException">The keeper is full or has gone.</exception>
+    public void PutNbd(string identifier, int index, TimeSpan patience)
+    {
+        lock (_lock)
+        {
+            KernelDeviceException.Check(
+                NativeMethods.KeeperPutNbd(_connection, identifier, index, (uint)patience.TotalSeconds),
+                $"telling {Program} of {KernelNbd.PathOf(index)}");
+        }
+    }
 }

@@ -131,6 +131,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "brn_keeper_put_ublk", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int KeeperPutUblk(int keeper, string name, int index, ulong identity, uint patienceSeconds);
 
+    [LibraryImport(Library, EntryPoint = "brn_keeper_put_nbd", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int KeeperPutNbd(int keeper, string identifier, int index, uint patienceSeconds);
+
     [LibraryImport(Library, EntryPoint = "brn_keeper_get", StringMarshalling = StringMarshalling.Utf8)]
     public static partial int KeeperGet(int keeper, string name);
 

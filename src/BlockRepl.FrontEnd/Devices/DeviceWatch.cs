@@ -1,0 +1,69 @@
+using BlockRepl.Platform.Devices;
+using Microsoft.Extensions.Logging;
+
+namespace BlockRepl.FrontEnd.Devices;
+
+/// <summary>
+/// A front end's connection to the keeper process that ends its devices, and has its descriptors, when this daemon has
+/// gone. The keeper hears one daemon at a time, the one that came last.
+/// </summary>
+internal sealed class DeviceWatch : IDisposable
+{
+    private readonly Lock _lock = new();
+    private DescriptorKeeper? _keeper;
+
+    /// <summary>Connects with the keeper, if there is one: its patience begins anew when this daemon goes.</summary>
+    public void Reach(string stateDirectory)
+    {
+        lock (_lock)
+        {
+            _keeper?.Dispose();
+            _keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory));
+        }
+    }
+
+    /// <summary>Puts something into the keeper, which is started if need be.</summary>
+    /// <param name="failed">Gets the reason.</param>
+    public void Put(string stateDirectory, Action<DescriptorKeeper> put, Action<string> failed)
+    {
+        lock (_lock)
+        {
+            try
+            {
+                Directory.CreateDirectory(stateDirectory);
+                _keeper ??= DescriptorKeeper.Start(KeeperPath(stateDirectory));
+                put(_keeper);
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                failed(error.Message);
+                _keeper?.Dispose();
+                _keeper = null; // the next one starts another
+            }
+        }
+    }
+
+    /// <summary>A descriptor that was left under this name, and is kept no longer.</summary>
+    public bool TryTake(string name, out int descriptor)
+    {
+        lock (_lock)
+        {
+            descriptor = -1;
+            var found = _keeper is not null && _keeper.TryGet(name, out descriptor);
+            _keeper?.Drop(name);
+            return found;
+        }
+    }
+
+    public void Drop(string name)
+    {
+        lock (_lock)
+        {
+            _keeper?.Drop(name);
+        }
+    }
+
+    public void Dispose() => _keeper?.Dispose();
+
+    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
+}
