@@ -48,7 +48,8 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         var identifier = Identifier(options.StateDirectory, volume.Name);
         var node = NbdNode.Open(
             volume, options, identifier, Take(options.StateDirectory, volume.Name),
-            connection => Leave(options.StateDirectory, volume.Name, connection), () => _watch.Drop(identifier), logger);
+            connection => Leave(options.StateDirectory, volume.Name, connection), () => _watch.Drop(identifier),
+            logger);
         if (options.WaitForDaemon is { } patience)
         {
             _watch.Put(

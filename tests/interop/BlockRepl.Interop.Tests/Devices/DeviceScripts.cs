@@ -168,11 +168,13 @@ public sealed class DeviceScripts
                 "(touch /run/open; until test -e /run/dead; do usleep 100000; done; "
                     + "dd of=/dev/null skip=1000 count=8; echo $? >/run/waits.end) </dev/drbd1 2>/dev/null &");
             Poll.Until(() => guest.Run("test -e /run/open").ExitCode == 0, "the reader to have it open", 60);
-            // The write is under way when it dies.
+
+            // A request is under way when it dies.
             guest.Do("kill -STOP $(cat /run/a.pid)");
             guest.Do("(dd if=/dev/zero of=/mnt/f bs=64k count=1 conv=fsync; echo $? >/run/fails.end) 2>/run/dd.log &");
-            const string writes = "set -- $(cat /sys/block/$(basename $(readlink /dev/drbd0))/inflight); [ $2 -gt 0 ]";
-            Poll.Until(() => guest.Run(writes).ExitCode == 0, "the write to be under way", 60);
+            const string busy =
+                "set -- $(cat /sys/block/$(basename $(readlink /dev/drbd0))/inflight); [ $(($1 + $2)) -gt 0 ]";
+            Poll.Until(() => guest.Run(busy).ExitCode == 0, "a request to be under way", 60);
             guest.Do("kill -9 $(cat /run/a.pid); touch /run/dead");
             double began = Uptime(guest);
             Poll.Until(() => guest.Run("test -s /run/fails.end").ExitCode == 0, "the write to fail", 200);
