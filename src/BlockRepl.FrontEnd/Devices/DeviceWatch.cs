@@ -7,7 +7,7 @@ namespace BlockRepl.FrontEnd.Devices;
 /// A front end's connection to the keeper process that ends its devices, and has its descriptors, when this daemon has
 /// gone. The keeper hears one daemon at a time, the one that came last.
 /// </summary>
-internal sealed class DeviceWatch : IDisposable
+internal sealed class DeviceWatch(ILogger logger) : IDisposable
 {
     private readonly Lock _lock = new();
     private DescriptorKeeper? _keeper;
@@ -19,6 +19,25 @@ internal sealed class DeviceWatch : IDisposable
         {
             _keeper?.Dispose();
             _keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory));
+        }
+    }
+
+    /// <summary>
+    /// The device shall end if no daemon comes for as long as the options say; or not, whatever an earlier daemon said.
+    /// </summary>
+    /// <param name="name">What <paramref name="put"/> names it.</param>
+    public void Watch(
+        DeviceNodeOptions options, string volume, string name, Action<DescriptorKeeper, TimeSpan> put)
+    {
+        if (options.WaitForDaemon is { } patience)
+        {
+            Put(
+                options.StateDirectory, keeper => put(keeper, patience),
+                reason => Log.NotWatched(logger, volume, reason));
+        }
+        else
+        {
+            Drop(name);
         }
     }
 

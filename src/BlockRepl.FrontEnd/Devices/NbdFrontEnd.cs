@@ -14,7 +14,7 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     /// <summary>How long a connection waits for the next daemon; then the device waits for another.</summary>
     private static readonly TimeSpan WaitWithConnection = TimeSpan.FromSeconds(20);
 
-    private readonly DeviceWatch _watch = new();
+    private readonly DeviceWatch _watch = new(logger);
 
     public string Name => "nbd";
 
@@ -50,17 +50,9 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
             volume, options, identifier, Take(options.StateDirectory, volume.Name),
             connection => Leave(options.StateDirectory, volume.Name, connection), () => _watch.Drop(identifier),
             logger);
-        if (options.WaitForDaemon is { } patience)
-        {
-            _watch.Put(
-                options.StateDirectory, keeper => keeper.PutNbd(identifier, node.Index, patience),
-                reason => Log.NotWatched(logger, volume.Name, reason));
-        }
-        else
-        {
-            _watch.Drop(identifier); // a daemon before this one may have had other orders
-        }
-
+        _watch.Watch(
+            options, volume.Name, identifier,
+            (keeper, patience) => keeper.PutNbd(identifier, node.Index, patience));
         return node;
     }
 

@@ -13,7 +13,7 @@ namespace BlockRepl.FrontEnd.Devices;
 /// </remarks>
 public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 {
-    private readonly DeviceWatch _watch = new();
+    private readonly DeviceWatch _watch = new(logger);
 
     public string Name => "ublk";
 
@@ -54,17 +54,9 @@ public sealed class UblkFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     {
         var identity = Identity(options.StateDirectory, volume.Name);
         var node = UblkNode.Open(volume, options, identity, _watch.Drop, logger);
-        if (options.WaitForDaemon is { } patience)
-        {
-            _watch.Put(
-                options.StateDirectory, keeper => keeper.PutUblk(volume.Name, node.Index, identity, patience),
-                reason => Log.NotWatched(logger, volume.Name, reason));
-        }
-        else
-        {
-            _watch.Drop(volume.Name); // a daemon before this one may have had other orders
-        }
-
+        _watch.Watch(
+            options, volume.Name, volume.Name,
+            (keeper, patience) => keeper.PutUblk(volume.Name, node.Index, identity, patience));
         return node;
     }
 
