@@ -308,7 +308,7 @@ BRN_API int32_t brn_message_write(int32_t fd, const brn_iovec *parts, uint32_t n
  * A process that keeps descriptors by name when this one dies, each for so many seconds (0: for ever), and ends when it
  * keeps nothing. Start: makes the socket anew and runs the program. Connect: the descriptor for the other calls, which
  * wait for its answer. Get: a descriptor of the same open file; it is kept on. Put ublk: when the seconds are over that
- * device is ended, if it has the identity and nobody serves it.
+ * device is ended, if it has the identity and nobody serves it. Put nbd: the same, if it has the identifier.
  */
 BRN_API int32_t brn_keeper_start(const char *program, const char *path);
 BRN_API int32_t brn_keeper_connect(const char *path);
