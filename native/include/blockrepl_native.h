@@ -17,7 +17,7 @@ extern "C" {
 #define BRN_API __attribute__((visibility("default")))
 
 /* Raised whenever a structure, a constant or the meaning of a function changes. */
-#define BRN_ABI_VERSION 6u
+#define BRN_ABI_VERSION 7u
 
 enum brn_struct {
     BRN_STRUCT_OP = 0,
@@ -206,6 +206,12 @@ typedef struct brn_device_info {
 
 /* Opens with O_DIRECT where possible. Returns the descriptor. -ENOTBLK: neither a block device nor a regular file. */
 BRN_API int32_t brn_device_open(const char *path, uint32_t flags);
+
+/*
+ * Gives up a file's lock; to be called before the descriptor is closed. Closing is not enough: a child process that has
+ * not begun its program yet has the descriptor too, and until then the file would be in use.
+ */
+BRN_API int32_t brn_device_unlock(int32_t fd);
 
 BRN_API int32_t brn_device_info_get(int32_t fd, brn_device_info *info);
 

@@ -50,6 +50,11 @@ int32_t brn_device_open(const char *path, uint32_t flags)
     return fd;
 }
 
+int32_t brn_device_unlock(int32_t fd)
+{
+    return flock(fd, LOCK_UN) == 0 ? 0 : -errno;
+}
+
 /* A number from a device's queue folder in sysfs; a partition's queue is its disk's. */
 static uint64_t queue_value(dev_t device, const char *name)
 {

@@ -33,7 +33,15 @@ static void files(void)
     CHECK_EQ(0, brn_device_info_get(reader, &info));
     CHECK((info.flags & BRN_DEVICE_READ_ONLY) != 0);
     CHECK_EQ(0, brn_close(reader));
+
+    /* A child that was just forked has the descriptor until it begins its program. */
+    int child = dup(fd);
+    CHECK_EQ(0, brn_device_unlock(fd));
     CHECK_EQ(0, brn_close(fd));
+    fd = brn_device_open(path, BRN_OPEN_EXCLUSIVE);
+    CHECK(fd >= 0);
+    CHECK_EQ(0, brn_close(fd));
+    close(child);
     close(plain);
     unlink(path);
     CHECK_EQ(-ENOENT, brn_device_open(path, 0));

@@ -1,6 +1,8 @@
+using System.Globalization;
 using BlockRepl.Core;
 using BlockRepl.Platform.Loop;
 using BlockRepl.Platform.Storage;
+using Mono.Unix.Native;
 using Xunit;
 
 namespace BlockRepl.Platform.Tests;
@@ -172,6 +174,28 @@ public sealed class BlockDeviceTests : IDisposable
         Assert.Contains(_path, refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_file_that_was_closed_is_free_though_a_new_child_process_still_has_it(bool onLoop)
+    {
+        int child;
+        if (onLoop)
+        {
+            using var test = new LoopFixture(RingBackend.IoUring);
+            using var device = new DeviceFixture(test, _path);
+            child = DuplicateDescriptor();
+        }
+        else
+        {
+            using var device = OfflineDevice.Open(_path, readOnly: false);
+            child = DuplicateDescriptor();
+        }
+
+        OfflineDevice.Open(_path, readOnly: false).Dispose();
+        _ = Syscall.close(child);
+    }
+
     [Fact]
     public void Missing_path_and_directory_are_refused_by_name()
     {
@@ -215,5 +239,13 @@ public sealed class BlockDeviceTests : IDisposable
         var bytes = new byte[SizeBytes];
         device.Read(0, bytes);
         return bytes;
+    }
+
+    /// <summary>What a fork does to the one that has the file open.</summary>
+    private int DuplicateDescriptor()
+    {
+        var found = Directory.GetFiles("/proc/self/fd").Single(
+            entry => File.ResolveLinkTarget(entry, returnFinalTarget: false)?.FullName == _path);
+        return Syscall.dup(int.Parse(Path.GetFileName(found), CultureInfo.InvariantCulture));
     }
 }

@@ -7,7 +7,7 @@ internal static unsafe partial class NativeMethods
 {
     private const string Library = "blockrepl_native";
 
-    public const uint AbiVersion = 6;
+    public const uint AbiVersion = 7;
     public const int MaxIovecs = 64;
     public const uint OpenReadOnly = 1;
     public const uint OpenExclusive = 2;
@@ -224,6 +224,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "brn_ublk_copy")]
     public static partial int UblkCopy(
         int descriptor, uint queue, uint tag, uint offset, byte* memory, uint length, uint toKernel);
+
+    [LibraryImport(Library, EntryPoint = "brn_device_unlock")]
+    public static partial int DeviceUnlock(int descriptor);
 
     [LibraryImport(Library, EntryPoint = "brn_close")]
     public static partial int Close(int descriptor);

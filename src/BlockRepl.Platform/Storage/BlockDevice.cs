@@ -158,6 +158,7 @@ public sealed class BlockDevice
         {
             _closed = true;
             _meta.Dispose();
+            _ = NativeMethods.DeviceUnlock(_descriptor);
             _loop.Submit(
                 new NativeOp { Kind = NativeOpKind.Close, Descriptor = _descriptor }, new CloseResult(_handler), 0);
         }

@@ -104,6 +104,7 @@ public sealed unsafe class OfflineDevice : IDisposable
         if (!_disposed)
         {
             _disposed = true;
+            _ = NativeMethods.DeviceUnlock(_descriptor);
             _ = NativeMethods.Close(_descriptor);
             NativeMemory.AlignedFree(_buffer);
         }
