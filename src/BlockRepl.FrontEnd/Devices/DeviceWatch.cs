@@ -12,6 +12,9 @@ internal sealed class DeviceWatch(ILogger logger) : IDisposable
     private readonly Lock _lock = new();
     private DescriptorKeeper? _keeper;
 
+    /// <summary>The keeper's socket.</summary>
+    public static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
+
     /// <summary>Connects with the keeper, if there is one: its patience begins anew when this daemon goes.</summary>
     public void Reach(string stateDirectory)
     {
@@ -62,15 +65,22 @@ internal sealed class DeviceWatch(ILogger logger) : IDisposable
         }
     }
 
-    /// <summary>A descriptor that was left under this name, and is kept no longer.</summary>
-    public bool TryTake(string name, out int descriptor)
+    /// <summary>A descriptor of the same open file as the one that is kept under this name; it is kept on.</summary>
+    public bool TryGet(string name, out int descriptor)
     {
         lock (_lock)
         {
             descriptor = -1;
-            var found = _keeper is not null && _keeper.TryGet(name, out descriptor);
-            _keeper?.Drop(name);
-            return found;
+            return _keeper is not null && _keeper.TryGet(name, out descriptor);
+        }
+    }
+
+    /// <summary>Whether a descriptor is kept under this name.</summary>
+    public bool Has(string name)
+    {
+        lock (_lock)
+        {
+            return _keeper is not null && _keeper.Has(name);
         }
     }
 
@@ -83,6 +93,4 @@ internal sealed class DeviceWatch(ILogger logger) : IDisposable
     }
 
     public void Dispose() => _keeper?.Dispose();
-
-    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
 }

@@ -65,10 +65,12 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     private NbdConnection? Take(string stateDirectory, string volume)
     {
         _watch.Reach(stateDirectory); // the other daemon has been connected meanwhile, to leave it
-        if (!_watch.TryTake(volume, out var descriptor))
+        if (!_watch.TryGet(volume, out var descriptor))
         {
             return null;
         }
+
+        _watch.Drop(volume);
 
         var path = ReceivedPath(stateDirectory, volume);
         try

@@ -16,8 +16,6 @@ internal sealed class NbdNode : IDeviceNode
     private static readonly TimeSpan EndOfRequests = TimeSpan.FromMilliseconds(300);
 
     private static readonly TimeSpan EndOfSession = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan EndOfOldConnection = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan OldConnectionPoll = TimeSpan.FromMilliseconds(5);
 
     private readonly IVolumeDevice _volume;
     private readonly KernelNbdOptions _kernel;
@@ -216,28 +214,20 @@ internal sealed class NbdNode : IDeviceNode
         return null;
     }
 
-    /// <summary>
-    /// The kernel needs a moment to see that the old connection is dead. False: the device was ended, and whoever still
-    /// has it open sees errors.
-    /// </summary>
+    /// <returns>False: the device was ended, and whoever still has it open sees errors.</returns>
     private bool TryReconnect(int index, int descriptor)
     {
-        var deadline = Environment.TickCount64 + (long)EndOfOldConnection.TotalMilliseconds;
-        while (true)
+        try
         {
-            try
+            return OldServer.Outlast(() =>
             {
                 KernelNbd.Reconnect(_kernel, index, descriptor);
                 return true;
-            }
-            catch (KernelDeviceException error) when (error.IsNotSupported)
-            {
-                return false;
-            }
-            catch (KernelDeviceException error) when (error.IsBusy && Environment.TickCount64 < deadline)
-            {
-                Thread.Sleep(OldConnectionPoll);
-            }
+            });
+        }
+        catch (KernelDeviceException error) when (error.IsNotSupported)
+        {
+            return false;
         }
     }
 

@@ -17,8 +17,6 @@ internal sealed class UblkNode : IDeviceNode
     private const int Depth = 64;
 
     private static readonly TimeSpan EndOfRequests = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan EndOfOldServer = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan OldServerPoll = TimeSpan.FromMilliseconds(5);
 
     private readonly IVolumeDevice _volume;
     private readonly Action<string> _onRemoved;
@@ -145,7 +143,7 @@ internal sealed class UblkNode : IDeviceNode
     private void TakeOver(KernelUblkDevice device)
     {
         OpenQueues(device.Queues, device.Depth);
-        Retry(() =>
+        OldServer.Outlast(() =>
         {
             KernelUblk.BeginRecovery(device.Index);
             return true;
@@ -188,7 +186,7 @@ internal sealed class UblkNode : IDeviceNode
 
     private void Serve(int queues, int depth)
     {
-        var channel = Retry(() => UblkChannel.Open(_volume.Loop, _volume.Buffers, Index, queues, depth));
+        var channel = OldServer.Outlast(() => UblkChannel.Open(_volume.Loop, _volume.Buffers, Index, queues, depth));
         _channel = channel;
         VolumeLoop.Ask(_volume, () =>
         {
@@ -205,23 +203,6 @@ internal sealed class UblkNode : IDeviceNode
         if (VolumeLoop.Ask(_volume, () => _queues.Any(queue => queue.HasEndedTags)))
         {
             throw new DeviceNodeException($"the kernel gives no requests of {Path}");
-        }
-    }
-
-    /// <summary>The kernel needs a moment to see that the old server has gone.</summary>
-    private static T Retry<T>(Func<T> attempt)
-    {
-        var deadline = Environment.TickCount64 + (long)EndOfOldServer.TotalMilliseconds;
-        while (true)
-        {
-            try
-            {
-                return attempt();
-            }
-            catch (KernelDeviceException error) when (error.IsBusy && Environment.TickCount64 < deadline)
-            {
-                Thread.Sleep(OldServerPoll);
-            }
         }
     }
 

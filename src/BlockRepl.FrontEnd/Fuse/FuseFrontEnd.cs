@@ -15,7 +15,7 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 
     /// <summary>Files of a dead daemon's devices that somebody has open.</summary>
     private readonly HashSet<string> _waiting = new(StringComparer.Ordinal);
-    private DescriptorKeeper? _keeper;
+    private readonly DeviceWatch _watch = new(logger);
 
     public string Name => "fuse";
 
@@ -31,12 +31,12 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     /// <summary>A device that is in use stays, if it was kept: the next <see cref="Open"/> takes it over.</summary>
     public void CleanUp(string stateDirectory)
     {
-        _keeper = DescriptorKeeper.TryConnect(KeeperPath(stateDirectory));
+        _watch.Reach(stateDirectory);
         foreach (var (number, file) in LoopDevice.FindOver(stateDirectory))
         {
             var device = LoopDevice.PathOf(number);
             var holder = DeviceHolders.Find(device)?.Words;
-            if (holder is not null && _keeper is not null && _keeper.Has(Path.GetFileName(file)))
+            if (holder is not null && _watch.Has(Path.GetFileName(file)))
             {
                 Log.DeviceWaits(logger, device, holder, file);
                 _waiting.Add(file);
@@ -92,7 +92,7 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         }
 
         var session = new FuseSession(volume, logger);
-        var node = new FuseNode(file, session, volume, Drop);
+        var node = new FuseNode(file, session, volume, _watch.Drop);
         try
         {
             node.Make(options);
@@ -103,16 +103,22 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
             throw;
         }
 
-        Keep(node, session, volume, options);
+        if (session.CanResend)
+        {
+            Keep(node, volume, options);
+        }
+        else
+        {
+            Log.FuseNotKept(logger, volume.Name, "this kernel cannot give requests again (6.9 can)");
+        }
+
         return node;
     }
 
-    public void Dispose() => _keeper?.Dispose();
+    public void Dispose() => _watch.Dispose();
 
     private static string FileOf(string stateDirectory, string volume) =>
         Path.Combine(stateDirectory, volume.Replace('/', '-'));
-
-    private static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
 
     /// <summary>Nobody answers for the file: what waits for it shall fail, then the loop device can go.</summary>
     private static bool Remove(int number, string file)
@@ -126,9 +132,9 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     {
         foreach (var file in Directory.GetFileSystemEntries(stateDirectory))
         {
-            if (!_waiting.Contains(file) && file != KeeperPath(stateDirectory))
+            if (!_waiting.Contains(file) && file != DeviceWatch.KeeperPath(stateDirectory))
             {
-                _keeper?.Drop(Path.GetFileName(file));
+                _watch.Drop(Path.GetFileName(file));
                 File.Delete(file);
             }
         }
@@ -138,11 +144,11 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     private FuseNode? TakeOver(IVolumeDevice volume, string file, DeviceNodeOptions options)
     {
         var found = LoopDevice.FindOver(Path.GetDirectoryName(file)!).Where(one => one.File == file).ToArray();
-        if (found.Length == 1 && _keeper!.TryGet(Path.GetFileName(file), out var descriptor))
+        if (found.Length == 1 && _watch.TryGet(Path.GetFileName(file), out var descriptor))
         {
-            var node = new FuseNode(file, new FuseSession(volume, logger), volume, Drop);
+            var node = new FuseNode(file, new FuseSession(volume, logger), volume, _watch.Drop);
             node.TakeOver(descriptor, found[0].Number);
-            node.KeepIn(_keeper, options.WaitForDaemon);
+            Keep(node, volume, options); // it may wait longer or shorter than it did
             _waiting.Remove(file);
             Log.DeviceTakenOver(logger, node.Path, volume.Name);
             return node;
@@ -158,38 +164,7 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         return null;
     }
 
-    private void Keep(FuseNode node, FuseSession session, IVolumeDevice volume, DeviceNodeOptions options)
-    {
-        if (!session.CanResend)
-        {
-            Log.FuseNotKept(logger, volume.Name, "this kernel cannot give requests again (6.9 can)");
-            return;
-        }
-
-        try
-        {
-            lock (_lock)
-            {
-                _keeper ??= DescriptorKeeper.Start(KeeperPath(options.StateDirectory));
-                node.KeepIn(_keeper, options.WaitForDaemon);
-            }
-        }
-        catch (KernelDeviceException error)
-        {
-            Log.FuseNotKept(logger, volume.Name, error.Message);
-            lock (_lock)
-            {
-                _keeper?.Dispose();
-                _keeper = null; // the next device starts another
-            }
-        }
-    }
-
-    private void Drop(string name)
-    {
-        lock (_lock)
-        {
-            _keeper?.Drop(name);
-        }
-    }
+    private void Keep(FuseNode node, IVolumeDevice volume, DeviceNodeOptions options) => _watch.Put(
+        options.StateDirectory, keeper => node.KeepIn(keeper, options.WaitForDaemon),
+        reason => Log.FuseNotKept(logger, volume.Name, reason));
 }

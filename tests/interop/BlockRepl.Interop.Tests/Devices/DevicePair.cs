@@ -46,26 +46,6 @@ internal sealed class DevicePair(DeviceGuest guest, string frontEnd, bool kernel
           on b { device /dev/drbd1; disk /dev/vdc; address 127.0.0.1:7789; }
         }
         END
-        cat >/bin/load <<\END
-        while [ ! -e /run/stop ]; do
-          /usr/bin/fio --name=load --directory=/mnt --size=8M --bs=4k --iodepth=16 --ioengine=libaio --direct=1 \
-            --rw=randwrite --rate_iops=0,300,0 --randrepeat=0 --verify=crc32c --verify_fatal=1 --verify_state_save=0 \
-            >/run/fio.out 2>&1 || { echo FAILED >/run/load.end; exit 1; }
-        done
-        echo ended >/run/load.end
-        END
-        cat >/bin/writer <<\END
-        i=0
-        while [ ! -e /run/stop ]; do
-          begin=$(cut -d' ' -f1 /proc/uptime)
-          dd if=/dev/urandom of=/mnt/f$((i % 8)) bs=64k count=1 conv=fsync 2>/dev/null || { echo FAILED; exit 1; }
-          (cd /mnt; md5sum f$((i % 8)) >/run/sum$((i % 8)))
-          echo $begin $(cut -d' ' -f1 /proc/uptime)
-          i=$((i + 1))
-        done
-        echo ended
-        END
-        chmod +x /bin/load /bin/writer
         hostname b
         br a create-md --force r0 && br b create-md --force r0
         """;

@@ -84,14 +84,12 @@ public sealed class DeviceScripts
             Assert.Equal(11, refused.ExitCode);
             Assert.Contains("is mounted on /mnt", refused.Output);
 
-            guest.Do("writer >/run/writer.out 2>&1 & load >/dev/null 2>&1 &");
+            var writing = GuestWriting.Begin(guest, withFio: true);
             string what = $"guest {series} {frontEnd}, peer {peer}";
-            EndDaemons(guest, what + ", killed", $"kill -9 $(cat /run/a.pid); begin a {frontEnd}");
-            EndDaemons(guest, what + ", restarted", "told=$(br a restart) && set -- $told && echo $2 >/run/a.pid");
-            guest.Do("touch /run/stop");
-            Poll.Until(() => guest.Do("tail -n 1 /run/writer.out") == "ended", "the writer to end", 60);
-            Poll.Until(() => guest.Run("cat /run/load.end").ExitCode == 0, "fio to end", 300);
-            Assert.Equal("ended", guest.Do("cat /run/load.end"));
+            EndDaemons(guest, writing, what + ", killed", $"kill -9 $(cat /run/a.pid); begin a {frontEnd}");
+            EndDaemons(
+                guest, writing, what + ", restarted", "told=$(br a restart) && set -- $told && echo $2 >/run/a.pid");
+            writing.End();
             pair.TakeOver("md5sum -c /run/sums /run/sum?");
         });
     }
@@ -113,10 +111,10 @@ public sealed class DeviceScripts
             pair.Mount();
             const string asleep = "for p in $(cat /run/writers); do cat /proc/$p/stat; done | grep -c ' [DS] '; true";
             guest.Do("for i in $(seq 8); do dd if=/dev/zero of=/mnt/k$i bs=1M count=2 conv=fsync 2>&1; done");
-            guest.Do("writer >/run/writer.out 2>&1 & load >/dev/null 2>&1 &");
+            var writing = GuestWriting.Begin(guest, withFio: true);
             for (int round = 0; round < 12; round++)
             {
-                WaitForWrites(guest, Lines(guest));
+                writing.WaitForMore();
                 guest.Do("kill -STOP $(cat /run/a.pid)");
                 guest.Do(
                     "for i in $(seq 8); do dd if=/dev/zero of=/mnt/k$i bs=1M count=2 conv=notrunc oflag=direct "
@@ -125,19 +123,16 @@ public sealed class DeviceScripts
                 guest.Do("kill -9 $(cat /run/writers); kill -CONT $(cat /run/a.pid)");
             }
 
-            WaitForWrites(guest, Lines(guest));
+            writing.WaitForMore();
             Assert.Equal("", guest.Do("dmesg | grep 'block nbd' | grep -v 'Possible stuck request'; true"));
             for (int round = 0; round < 3; round++)
             {
-                WaitForWrites(guest, Lines(guest));
+                writing.WaitForMore();
                 Assert.Equal("1", guest.Do("sever $(cat /run/a.pid)"));
-                WaitForWrites(guest, Lines(guest));
+                writing.WaitForMore();
             }
 
-            guest.Do("touch /run/stop");
-            Poll.Until(() => guest.Run("cat /run/load.end").ExitCode == 0, "fio to end", 300);
-            Assert.Equal("ended", guest.Do("cat /run/load.end"));
-            Poll.Until(() => guest.Do("tail -n 1 /run/writer.out") == "ended", "the writer to end", 60);
+            writing.End();
             Assert.Contains("has a new connection", guest.Do("cat /run/a.log"), StringComparison.Ordinal);
             pair.TakeOver("md5sum -c /run/sum?");
         });
@@ -207,16 +202,16 @@ public sealed class DeviceScripts
         pair.Play(() =>
         {
             pair.Mount();
-            guest.Do("writer >/run/writer.out 2>&1 &");
-            WaitForWrites(guest, 0);
+            var writing = GuestWriting.Begin(guest, withFio: false);
+            writing.WaitForMore();
             Grow(guest);
             guest.Do("br a resize r0");
             Poll.Until(() => Bytes(guest, "/dev/drbd0") > DiskBytes, "the device to grow", 60);
-            WaitForWrites(guest, Lines(guest));
+            writing.WaitForMore();
             guest.Do("/usr/bin/resize2fs /dev/drbd0", 300);
             guest.Do($"dd if=/dev/urandom of=/mnt/big bs=1M count={DiskBytes >> 20} conv=fsync", 300);
-            guest.Do("cd /mnt && md5sum big >/run/sums && touch /run/stop");
-            Poll.Until(() => guest.Do("tail -n 1 /run/writer.out") == "ended", "the writer to end", 60);
+            guest.Do("cd /mnt && md5sum big >/run/sums");
+            writing.End();
             pair.TakeOver("md5sum -c /run/sums /run/sum?");
         });
     }
@@ -261,18 +256,18 @@ public sealed class DeviceScripts
         double.Parse(guest.Do("cut -d' ' -f1 /proc/uptime"), CultureInfo.InvariantCulture);
 
     /// <summary>The daemon of node a ends by the command, again and again, while the writer writes.</summary>
-    private static void EndDaemons(DeviceGuest guest, string what, string command)
+    private static void EndDaemons(DeviceGuest guest, GuestWriting writing, string what, string command)
     {
         var stalls = new List<double>();
         for (int i = StallTable.Times(FewTimes); i > 0; i--)
         {
-            WaitForWrites(guest, Lines(guest));
-            int before = Lines(guest);
+            writing.WaitForMore();
+            int before = writing.Lines;
             guest.Do(command);
             guest.Do("br a wait-connect r0");
             Assert.StartsWith("Primary/", guest.Do("br a role r0"));
-            WaitForWrites(guest, Lines(guest));
-            stalls.Add(LongestWrite(guest, before));
+            writing.WaitForMore();
+            stalls.Add(writing.Longest(after: before));
             if (stalls[^1] > LongStallSeconds)
             {
                 DevicePair.Note($"{what}, {stalls[^1]} s: {guest.Do("tail -n 60 /run/a.log")}");
@@ -281,19 +276,4 @@ public sealed class DeviceScripts
 
         StallTable.Add(what, stalls);
     }
-
-    private static void WaitForWrites(DeviceGuest guest, int before) =>
-        Poll.Until(() => Lines(guest) > before + 1, "writes to go on", 60);
-
-    private static int Lines(DeviceGuest guest)
-    {
-        string text = guest.Do("cat /run/writer.out");
-        Assert.DoesNotContain("FAILED", text);
-        return text.Count(c => c == '\n');
-    }
-
-    private static double LongestWrite(DeviceGuest guest, int after) => guest.Do("cat /run/writer.out").Split('\n')
-        .Skip(after)
-        .Select(line => line.Split(' ').Select(t => double.Parse(t, CultureInfo.InvariantCulture)).ToArray())
-        .Max(times => times[1] - times[0]);
 }
