@@ -66,4 +66,15 @@ internal static partial class Log
         3030, LogLevel.Warning,
         "If this daemon dies, I/O of {Volume} may wait for the next one without limit: {Reason}")]
     public static partial void NotWatched(ILogger logger, string volume, string reason);
+
+    [LoggerMessage(
+        3031, LogLevel.Warning,
+        "The process blockrepl-keeper of {StateDirectory}, which has the devices if this daemon dies, was killed; "
+            + "another has taken its place")]
+    public static partial void KeeperReplaced(ILogger logger, string stateDirectory);
+
+    [LoggerMessage(
+        3032, LogLevel.Error,
+        "blockrepl-keeper was killed. Until a device is made again nothing has those there are: {Reason}")]
+    public static partial void KeeperNotStarted(ILogger logger, string reason);
 }

@@ -88,6 +88,7 @@ public sealed partial class DeviceTests
     [InlineData(Fuse, "killed", 3)]
     [InlineData(Fuse, "restarted", 3)]
     [InlineData(Fuse, "stopped", 1)]
+    [InlineData(Fuse, "killed after its keeper", 1)]
     public async Task A_mounted_device_outlives_daemons_that_end_under_load(string frontEnd, string end, int few)
     {
         NeedDevices(frontEnd);
@@ -203,6 +204,13 @@ public sealed partial class DeviceTests
     {
         switch (end)
         {
+            case "killed after its keeper":
+                const string cutName = "blockrepl-keepe";
+                Tool.Run("pkill", "-KILL", "-P", $"{node.DaemonProcessId}", "-x", cutName).OrThrow();
+                Poll.Until(
+                    () => node.LogTail().Contains("another has taken its place", StringComparison.Ordinal),
+                    "a new keeper", seen: node.LogTail);
+                goto case "killed";
             case "killed":
                 node.Kill();
                 node.Start();
@@ -228,7 +236,7 @@ public sealed partial class DeviceTests
             match => (Number(match.Groups[1]), Number(match.Groups[2])))];
         Assert.DoesNotContain("replayed the activity log", log, StringComparison.Ordinal);
         Assert.Equal(times, found.Length);
-        if (end != "killed")
+        if (!end.StartsWith("killed", StringComparison.Ordinal))
         {
             Assert.All(found, one => Assert.Equal(0, one.Writes));
         }

@@ -57,6 +57,19 @@ public sealed class DescriptorKeeperTests : IDisposable
     }
 
     [Fact]
+    public void A_connection_tells_when_another_took_its_place()
+    {
+        using DescriptorKeeper first = DescriptorKeeper.Start(SocketPath);
+        first.Put("a", _writer, TimeSpan.FromSeconds(60));
+        Assert.False(first.HasGone);
+        using DescriptorKeeper second = DescriptorKeeper.TryConnect(SocketPath)!;
+        Assert.True(second.Has("a"));
+        Assert.True(first.HasGone);
+        Assert.False(second.HasGone);
+        second.Drop("a");
+    }
+
+    [Fact]
     public void When_no_daemon_comes_what_shall_not_wait_for_ever_is_closed()
     {
         int other = Syscall.open("/dev/null", OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC);

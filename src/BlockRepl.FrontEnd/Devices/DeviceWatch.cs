@@ -5,12 +5,24 @@ namespace BlockRepl.FrontEnd.Devices;
 
 /// <summary>
 /// A front end's connection to the keeper process that ends its devices, and has its descriptors, when this daemon has
-/// gone. The keeper hears one daemon at a time, the one that came last.
+/// gone. The keeper hears one daemon at a time, the one that came last. One that was killed is replaced within seconds.
 /// </summary>
-internal sealed class DeviceWatch(ILogger logger) : IDisposable
+internal sealed class DeviceWatch : IDisposable
 {
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(5);
+
+    private readonly ILogger _logger;
     private readonly Lock _lock = new();
+    private readonly Dictionary<string, Kept> _kept = new(StringComparer.Ordinal);
+    private readonly Timer _timer;
     private DescriptorKeeper? _keeper;
+    private bool _disposed;
+
+    public DeviceWatch(ILogger logger)
+    {
+        _logger = logger;
+        _timer = new Timer(_ => ReplaceKilled(), null, LookInterval, LookInterval);
+    }
 
     /// <summary>The keeper's socket.</summary>
     public static string KeeperPath(string stateDirectory) => Path.Combine(stateDirectory, "keeper.sock");
@@ -34,13 +46,25 @@ internal sealed class DeviceWatch(ILogger logger) : IDisposable
     {
         if (options.WaitForDaemon is { } patience)
         {
-            Put(
-                options.StateDirectory, keeper => put(keeper, patience),
-                reason => Log.NotWatched(logger, volume, reason));
+            Keep(
+                options.StateDirectory, name, keeper => put(keeper, patience),
+                reason => Log.NotWatched(_logger, volume, reason));
         }
         else
         {
             Drop(name);
+        }
+    }
+
+    /// <summary>Puts something into the keeper, and into any that has to take its place, until it is dropped.</summary>
+    /// <param name="name">What <paramref name="put"/> names it.</param>
+    /// <param name="failed">Gets the reason, each time.</param>
+    public void Keep(string stateDirectory, string name, Action<DescriptorKeeper> put, Action<string> failed)
+    {
+        lock (_lock)
+        {
+            Put(stateDirectory, put, failed);
+            _kept[name] = new Kept(stateDirectory, put, failed);
         }
     }
 
@@ -50,18 +74,12 @@ internal sealed class DeviceWatch(ILogger logger) : IDisposable
     {
         lock (_lock)
         {
-            try
+            if (_keeper is null or { HasGone: true })
             {
-                Directory.CreateDirectory(stateDirectory);
-                _keeper ??= DescriptorKeeper.Start(KeeperPath(stateDirectory));
-                put(_keeper);
+                Begin(stateDirectory, failed);
             }
-            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-            {
-                failed(error.Message);
-                _keeper?.Dispose();
-                _keeper = null; // the next one starts another
-            }
+
+            Try(put, failed);
         }
     }
 
@@ -88,9 +106,80 @@ internal sealed class DeviceWatch(ILogger logger) : IDisposable
     {
         lock (_lock)
         {
+            _kept.Remove(name);
             _keeper?.Drop(name);
         }
     }
 
-    public void Dispose() => _keeper?.Dispose();
+    public void Dispose()
+    {
+        _timer.Dispose();
+        lock (_lock)
+        {
+            _disposed = true;
+            _keeper?.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// The keeper also ends a connection when another daemon comes. That one waits for the end of this process first,
+    /// so what is seen here is the keeper's end.
+    /// </summary>
+    private void ReplaceKilled()
+    {
+        lock (_lock)
+        {
+            if (!_disposed && _keeper is { HasGone: true } && _kept.Count > 0)
+            {
+                var stateDirectory = _kept.Values.First().StateDirectory;
+                Begin(stateDirectory, reason => Log.KeeperNotStarted(_logger, reason));
+                if (_keeper is not null)
+                {
+                    Log.KeeperReplaced(_logger, stateDirectory);
+                }
+            }
+        }
+    }
+
+    /// <summary>A new keeper gets all that the old one had of this daemon.</summary>
+    private void Begin(string stateDirectory, Action<string> failed)
+    {
+        _keeper?.Dispose();
+        _keeper = null;
+        try
+        {
+            Directory.CreateDirectory(stateDirectory);
+            _keeper = DescriptorKeeper.Start(KeeperPath(stateDirectory));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            failed(error.Message);
+            return;
+        }
+
+        foreach (var kept in _kept.Values)
+        {
+            Try(kept.Put, kept.Failed);
+        }
+    }
+
+    /// <summary>What a keeper refuses does not end the connection: without one it would end what it has.</summary>
+    private void Try(Action<DescriptorKeeper> put, Action<string> failed)
+    {
+        if (_keeper is null)
+        {
+            return; // that it could not be started has been told
+        }
+
+        try
+        {
+            put(_keeper);
+        }
+        catch (KernelDeviceException error)
+        {
+            failed(error.Message);
+        }
+    }
+
+    private sealed record Kept(string StateDirectory, Action<DescriptorKeeper> Put, Action<string> Failed);
 }

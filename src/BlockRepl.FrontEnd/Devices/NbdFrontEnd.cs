@@ -64,7 +64,6 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
     /// <summary>What another daemon left for a device that is still there, or null.</summary>
     private NbdConnection? Take(string stateDirectory, string volume)
     {
-        _watch.Reach(stateDirectory); // the other daemon has been connected meanwhile, to leave it
         if (!_watch.TryGet(volume, out var descriptor))
         {
             return null;
@@ -93,14 +92,18 @@ public sealed class NbdFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
 
     private void Leave(string stateDirectory, string volume, NbdConnection connection)
     {
-        _watch.Reach(stateDirectory); // the next daemon is connected already
+        try
+        {
+            File.WriteAllBytes(ReceivedPath(stateDirectory, volume), connection.Received);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            Log.ConnectionNotLeft(logger, volume, error.Message);
+            return;
+        }
+
         _watch.Put(
-            stateDirectory,
-            keeper =>
-            {
-                File.WriteAllBytes(ReceivedPath(stateDirectory, volume), connection.Received);
-                keeper.Put(volume, connection.Descriptor, WaitWithConnection);
-            },
+            stateDirectory, keeper => keeper.Put(volume, connection.Descriptor, WaitWithConnection),
             reason => Log.ConnectionNotLeft(logger, volume, reason));
     }
 

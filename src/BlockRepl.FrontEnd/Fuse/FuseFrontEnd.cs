@@ -164,7 +164,7 @@ public sealed class FuseFrontEnd(ILogger logger) : IDeviceFrontEnd, IDisposable
         return null;
     }
 
-    private void Keep(FuseNode node, IVolumeDevice volume, DeviceNodeOptions options) => _watch.Put(
-        options.StateDirectory, keeper => node.KeepIn(keeper, options.WaitForDaemon),
+    private void Keep(FuseNode node, IVolumeDevice volume, DeviceNodeOptions options) => _watch.Keep(
+        options.StateDirectory, node.Name, keeper => node.KeepIn(keeper, options.WaitForDaemon),
         reason => Log.FuseNotKept(logger, volume.Name, reason));
 }

@@ -20,6 +20,9 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
 
     public string Path => LoopDevice.PathOf(_number);
 
+    /// <summary>Under which the keeper has it.</summary>
+    public string Name => System.IO.Path.GetFileName(file);
+
     /// <summary>Goes through all steps; if it throws, <see cref="Dispose"/> takes back those that were done.</summary>
     /// <exception cref="DeviceNodeException">One failed.</exception>
     public void Make(DeviceNodeOptions options)
@@ -50,7 +53,7 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
     /// <summary>Lets the keeper hold what the device hangs on, so that a successor finds it.</summary>
     /// <exception cref="KernelDeviceException">It cannot.</exception>
     public void KeepIn(DescriptorKeeper keeper, TimeSpan? patience) =>
-        _channel!.KeepIn(keeper, System.IO.Path.GetFileName(file), patience);
+        _channel!.KeepIn(keeper, Name, patience);
 
     public bool TryRemove()
     {
@@ -147,7 +150,7 @@ internal sealed class FuseNode(string file, FuseSession session, IVolumeDevice v
             _mounted = false;
         }
 
-        removed(System.IO.Path.GetFileName(file));
+        removed(Name);
         try
         {
             File.Delete(file);

@@ -1,4 +1,5 @@
 using BlockRepl.Platform.Native;
+using Mono.Unix.Native;
 
 namespace BlockRepl.Platform.Devices;
 
@@ -35,6 +36,20 @@ public sealed class DescriptorKeeper : IDisposable
             NativeMethods.KeeperStart(program, socketPath), "starting " + program);
         return new DescriptorKeeper(
             KernelDeviceException.Check(NativeMethods.KeeperConnect(socketPath), "reaching " + program));
+    }
+
+    /// <summary>The process has ended, or another connection took this one's place.</summary>
+    public bool HasGone
+    {
+        get
+        {
+            lock (_lock)
+            {
+                // The end is reported without being asked for.
+                Pollfd[] polled = [new Pollfd { fd = _connection }];
+                return _disposed || Syscall.poll(polled, 1, 0) > 0;
+            }
+        }
     }
 
     /// <summary>A descriptor of the same open file as the one that is kept; it is kept on.</summary>

@@ -50,8 +50,10 @@ public sealed unsafe class MessageChannel : ICompletionHandler
     private readonly int _descriptor;
     private readonly NativeIovec* _parts;
     private ulong _waitOperation;
+    private readonly Lock _keeping = new();
     private bool _waiting;
     private bool _closing;
+    private bool _closed;
 
     /// <param name="descriptor">Not blocking; the channel's from now on.</param>
     public MessageChannel(EventLoop loop, IoBufferPool pool, int descriptor, IMessageHandler handler)
@@ -109,10 +111,20 @@ public sealed unsafe class MessageChannel : ICompletionHandler
         }
     }
 
-    /// <summary>Lets another process keep the descriptor too; from any thread, before the channel is closed.</summary>
+    /// <summary>
+    /// Lets another process keep the descriptor too, if the channel is not closed yet; from any thread.
+    /// </summary>
     /// <exception cref="KernelDeviceException">It cannot.</exception>
-    public void KeepIn(DescriptorKeeper keeper, string name, TimeSpan? patience) =>
-        keeper.Put(name, _descriptor, patience);
+    public void KeepIn(DescriptorKeeper keeper, string name, TimeSpan? patience)
+    {
+        lock (_keeping)
+        {
+            if (!_closed)
+            {
+                keeper.Put(name, _descriptor, patience);
+            }
+        }
+    }
 
     /// <summary>Closes the descriptor, then OnChannelClosed; it is neither read nor written from now on.</summary>
     public void Close()
@@ -166,7 +178,12 @@ public sealed unsafe class MessageChannel : ICompletionHandler
     private void CloseDescriptor()
     {
         NativeMemory.Free(_parts);
-        _ = NativeMethods.Close(_descriptor);
+        lock (_keeping)
+        {
+            _closed = true;
+            _ = NativeMethods.Close(_descriptor);
+        }
+
         _handler.OnChannelClosed();
     }
 }
