@@ -278,13 +278,20 @@ static int end_by_itself(int status)
     return result;
 }
 
+static void say_command_end(int status_pipe)
+{
+    char byte;
+    if (read(status_pipe, &byte, 1) == 1) {
+        box_say("COMMAND ended %d", (unsigned char)byte);
+    }
+}
+
 static int supervise(int listener, int status_pipe)
 {
     for (;;) {
         struct pollfd sources[] = {{listener, POLLIN, 0}, {box.watchdog, POLLIN, 0}, {box.trigger, POLLIN, 0}};
         int ready = poll(sources, 3, 50);
         int status;
-        char byte;
         if (ready > 0 && sources[1].revents != 0) {
             box_read_watchdog();
         }
@@ -294,15 +301,14 @@ static int supervise(int listener, int status_pipe)
         if (ready > 0 && (sources[0].revents & POLLIN) != 0) {
             calls_answer(listener);
         }
-        if (read(status_pipe, &byte, 1) == 1) {
-            box_say("COMMAND ended %d", (unsigned char)byte);
-        }
+        say_command_end(status_pipe);
         read_mode();
         if (box.is_armed && box_now() > box.bite_at) {
             box_say("WD BITE after %d s", box.timeout);
             box_finish(BOX_BITE);
         }
         if (waitpid(box.child, &status, WNOHANG) == box.child) {
+            say_command_end(status_pipe); /* it may have ended since, and all with it */
             return end_by_itself(status);
         }
     }
