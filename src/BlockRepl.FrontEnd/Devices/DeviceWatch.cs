@@ -21,7 +21,7 @@ internal sealed class DeviceWatch : IDisposable
     public DeviceWatch(ILogger logger)
     {
         _logger = logger;
-        _timer = new Timer(_ => ReplaceKilled(), null, LookInterval, LookInterval);
+        _timer = new Timer(_ => ReplaceKilled());
     }
 
     /// <summary>The keeper's socket.</summary>
@@ -65,6 +65,7 @@ internal sealed class DeviceWatch : IDisposable
         {
             Put(stateDirectory, put, failed);
             _kept[name] = new Kept(stateDirectory, put, failed);
+            LookIfAnythingIsKept();
         }
     }
 
@@ -108,16 +109,25 @@ internal sealed class DeviceWatch : IDisposable
         {
             _kept.Remove(name);
             _keeper?.Drop(name);
+            LookIfAnythingIsKept();
         }
     }
 
     public void Dispose()
     {
-        _timer.Dispose();
         lock (_lock)
         {
             _disposed = true;
+            _timer.Dispose();
             _keeper?.Dispose();
+        }
+    }
+
+    private void LookIfAnythingIsKept()
+    {
+        if (!_disposed)
+        {
+            _timer.Change(_kept.Count > 0 ? LookInterval : Timeout.InfiniteTimeSpan, LookInterval);
         }
     }
 
@@ -129,7 +139,7 @@ internal sealed class DeviceWatch : IDisposable
     {
         lock (_lock)
         {
-            if (!_disposed && _keeper is { HasGone: true } && _kept.Count > 0)
+            if (!_disposed && _kept.Count > 0 && _keeper is { HasGone: true })
             {
                 var stateDirectory = _kept.Values.First().StateDirectory;
                 Begin(stateDirectory, reason => Log.KeeperNotStarted(_logger, reason));

@@ -158,6 +158,12 @@ public sealed class DeviceScripts
             guest.Do("/usr/bin/mke2fs -q -t ext4 /dev/drbd0 && mount -t ext4 /dev/drbd0 /mnt", 300);
             guest.Do("touch /mnt/f && sync");
 
+            // The keeper that counts the time is not the one that the devices began with.
+            guest.Do("kill -9 $(pidof blockrepl-keeper)");
+            const string Replaced = "another has taken its place";
+            Poll.Until(
+                () => guest.Do("cat /run/a.log").Contains(Replaced, StringComparison.Ordinal), "another keeper", 60);
+
             // Open before the daemon dies: what nobody uses then is given up.
             guest.Do(
                 "(touch /run/open; until test -e /run/dead; do usleep 100000; done; "
