@@ -62,6 +62,7 @@ public sealed class DeviceScripts
     [InlineData("6.12", "nbd", "kernel", Traits = ["Time", "Short"])]
     [InlineData("6.12", "ublk", "ours")]
     [InlineData("6.12", "ublk", "kernel", Traits = ["Time", "Short"])]
+    [InlineData("6.12", "fuse", "ours")]
     [InlineData("6.12", "fuse", "kernel")]
     [InlineData("6.17", "nbd", "kernel")]
     [InlineData("6.17", "ublk", "kernel")]
