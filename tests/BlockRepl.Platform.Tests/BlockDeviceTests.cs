@@ -244,8 +244,7 @@ public sealed class BlockDeviceTests : IDisposable
     /// <summary>What a fork does to the one that has the file open.</summary>
     private int DuplicateDescriptor()
     {
-        var found = Directory.GetFiles("/proc/self/fd").Single(
-            entry => File.ResolveLinkTarget(entry, returnFinalTarget: false)?.FullName == _path);
+        var found = Directory.GetFiles("/proc/self/fd").Single(entry => new FileInfo(entry).LinkTarget == _path);
         return Syscall.dup(int.Parse(Path.GetFileName(found), CultureInfo.InvariantCulture));
     }
 }

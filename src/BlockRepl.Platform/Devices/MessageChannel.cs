@@ -49,8 +49,8 @@ public sealed unsafe class MessageChannel : ICompletionHandler
     private readonly IMessageHandler _handler;
     private readonly int _descriptor;
     private readonly NativeIovec* _parts;
-    private ulong _waitOperation;
     private readonly Lock _keeping = new();
+    private ulong _waitOperation;
     private bool _waiting;
     private bool _closing;
     private bool _closed;

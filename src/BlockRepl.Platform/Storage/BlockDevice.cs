@@ -62,7 +62,7 @@ public sealed class BlockDevice
         }
         catch
         {
-            _ = NativeMethods.Close(descriptor);
+            DeviceFile.Close(descriptor);
             throw;
         }
     }
@@ -158,7 +158,7 @@ public sealed class BlockDevice
         {
             _closed = true;
             _meta.Dispose();
-            _ = NativeMethods.DeviceUnlock(_descriptor);
+            DeviceFile.Unlock(_descriptor);
             _loop.Submit(
                 new NativeOp { Kind = NativeOpKind.Close, Descriptor = _descriptor }, new CloseResult(_handler), 0);
         }

@@ -69,6 +69,15 @@ internal static unsafe class DeviceFile
         return descriptor >= 0 ? descriptor : throw OpenFailed(path, -descriptor);
     }
 
+    /// <summary>Gives up what <see cref="Open"/> locked; for whoever closes it otherwise than here.</summary>
+    public static void Unlock(int descriptor) => _ = NativeMethods.DeviceUnlock(descriptor);
+
+    public static void Close(int descriptor)
+    {
+        Unlock(descriptor);
+        _ = NativeMethods.Close(descriptor);
+    }
+
     /// <exception cref="BlockDeviceException">The kernel does not tell.</exception>
     public static BlockDeviceFacts GetFacts(string path, int descriptor)
     {

@@ -40,7 +40,7 @@ public sealed unsafe class OfflineDevice : IDisposable
         }
         catch
         {
-            _ = NativeMethods.Close(descriptor);
+            DeviceFile.Close(descriptor);
             throw;
         }
     }
@@ -104,8 +104,7 @@ public sealed unsafe class OfflineDevice : IDisposable
         if (!_disposed)
         {
             _disposed = true;
-            _ = NativeMethods.DeviceUnlock(_descriptor);
-            _ = NativeMethods.Close(_descriptor);
+            DeviceFile.Close(_descriptor);
             NativeMemory.AlignedFree(_buffer);
         }
     }
